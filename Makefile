@@ -1,0 +1,63 @@
+# One command for everything: `make test`. The quick checks come first, so that they speak first.
+
+BIN := .venv/bin
+PY := $(BIN)/python
+CODE := htmx_ws adapters tests examples
+
+# No look-up of whether a newer pyright than the pinned one is out.
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup dev format lint types unit suites browser bench bench-check demo test test-all clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup:
+	@.ci/setup
+
+dev:
+	@.ci/setup dev
+
+test: setup lint types unit suites bench-check ## the gate: everything that must pass, as in CI
+
+test-all: test bench ## the gate, then the benchmarks at full length
+
+format: dev ## format the code and mend what ruff can mend
+	$(PY) -m ruff format
+	$(PY) -m ruff check --fix
+
+lint: dev ## format, lint rules and import floors, checked only
+	$(PY) -m ruff format --check
+	$(PY) -m ruff check
+	$(BIN)/lint-imports --no-logo
+
+types: dev ## mypy on everything, pyright on what users import
+	$(PY) -m mypy $(CODE)
+	$(PY) -m pyright --pythonpath $(PY)
+
+unit: dev ## the unit tests; they cover every line and branch of htmx_ws
+	$(PY) -m coverage run -m pytest tests/unit
+	$(PY) -m coverage report
+
+suites: setup ## conformance, services, browser and the built wheel
+	$(PY) -m pytest tests/conformance tests/services tests/browser tests/package
+
+browser: setup ## the browser tests alone
+	$(PY) -m pytest tests/browser
+
+bench: setup ## the benchmarks, with what they measured
+	$(PY) -m tests.benchmarks
+
+bench-check: setup
+	$(PY) -m tests.benchmarks --check
+
+demo: ## the chat of examples/plain_asgi; prints its address
+	@.ci/setup demo
+	$(PY) examples/plain_asgi/chat.py
+
+clean: ## remove what make and the tools made
+	rm -rf .venv tests/npm/node_modules dist .coverage .coverage.* .hypothesis
+	rm -rf .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

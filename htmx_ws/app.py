@@ -1,0 +1,255 @@
+"""The application: paths to endpoints, behind one ASGI callable.
+
+It can be the whole application, be mounted, routed to, or wrapped around another; it starts
+with the host's lifespan, or by itself at the first page where there is none.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from .backends import Backend, MemoryBackend
+from .connection import Connection
+from .endpoint import Endpoint
+from .errors import RegistrationError
+from .hub import Hub
+from .lifecycle import Clock, Page
+from .markup import Attributes, connect_attrs, dialect_of, send_attrs
+from .middleware import wrap
+from .routing import scope_path
+from .security import Limits, Reason, check_origin, refuse
+from .types import ASGIApp, Receive, Scope, Send
+
+__all__ = ["HtmxWS"]
+
+_log = logging.getLogger("htmx_ws")
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: In a scope's extensions: a test client asks for the checks of debug mode.
+TESTING = "htmx_ws.testing"
+
+
+class HtmxWS:
+    """An ASGI application that answers htmx's websockets.
+
+    ``origins``: which sites' pages may connect beside the application's own: exact origins,
+    ``https://*.example.com``, or ``*`` for all. ``limits``: see ``Limits``. ``backend``: what
+    carries publications between processes; by default there is one process. ``debug``: show
+    what a handler sends back unescaped. ``strict_html``: refuse a bare ``str``.
+    ``subprotocols``: those to agree to when a page offers them.
+    """
+
+    def __init__(
+        self,
+        *,
+        origins: Iterable[str] | None = None,
+        limits: Limits | None = None,
+        backend: Backend | None = None,
+        debug: bool = False,
+        strict_html: bool = False,
+        subprotocols: Iterable[str] = (),
+    ) -> None:
+        self._origins = (origins,) if isinstance(origins, str) else tuple(origins or ())
+        self._limits = Limits() if limits is None else limits
+        self._debug = debug
+        self._strict = strict_html
+        self._subprotocols = tuple(subprotocols)
+        self._endpoints: dict[str, Endpoint] = {}
+        self._hub = Hub(MemoryBackend() if backend is None else backend, strict_html=strict_html)
+        self._clock: Clock | None = None
+        self._lifespans = 0
+
+    # --- registration ------------------------------------------------------------------
+
+    def endpoint(
+        self, path: str, *, target: str | None = None, swap: str = "innerHTML"
+    ) -> Endpoint:
+        """Make the endpoint of a path, for several handlers on one socket.
+
+        ``path`` may hold parameters: ``/chat/{room}``, ``{n:int}``, ``{rest:path}``. ``target``
+        and ``swap`` say where HTML goes that has no ``hx-swap-oob``; without a target, it
+        replaces the elements that have its ids.
+        """
+        if path in self._endpoints:
+            raise RegistrationError(
+                f"The path {path!r} has an endpoint already: register the handlers of one "
+                "path on one endpoint."
+            )
+        endpoint = self._endpoints[path] = Endpoint(path, target, swap)
+        return endpoint
+
+    def ws(
+        self,
+        path: str,
+        conn: Callable[..., Any] | None = None,
+        disconn: Callable[..., Any] | None = None,
+        *,
+        target: str | None = None,
+        swap: str = "innerHTML",
+    ) -> Callable[[F], F]:
+        """Register one handler for all frames of a path, with its hooks: the short form."""
+
+        def register(function: F) -> F:
+            endpoint = self.endpoint(path, target=target, swap=swap)
+            if conn is not None:
+                endpoint.on_connect(conn)
+            if disconn is not None:
+                endpoint.on_disconnect(disconn)
+            endpoint.on_message(function)
+            return function
+
+        return register
+
+    # --- rooms -------------------------------------------------------------------------
+
+    def publish(
+        self,
+        room: str,
+        content: object,
+        *,
+        exclude: Connection | str | Iterable[Connection | str] = (),
+        to: Connection | str | None = None,
+        variant: Callable[[Connection], object] | None = None,
+    ) -> Awaitable[int]:
+        """Send content to every page of a room; awaiting it gives the publication's offset.
+
+        Works from anywhere: a handler, another task, a thread. ``exclude`` leaves out
+        connections, or their ids; ``to`` means one alone. A function of a connection as
+        content renders for each page; with ``variant``, once for each value that it gives.
+        """
+        return self._hub.publish(room, content, exclude=exclude, to=to, variant=variant)
+
+    def members(self, room: str) -> list[Connection]:
+        """The pages that are in a room, in the order in which they joined."""
+        return self._hub.members(room)
+
+    # --- markup ------------------------------------------------------------------------
+
+    def connect_attrs(self, url: str) -> Attributes:
+        """Give the attributes of the element that connects to ``url``, on htmx 2 and 4."""
+        return connect_attrs(url)
+
+    def send_attrs(self) -> Attributes:
+        """Give the attributes of an element that sends, on htmx 2 and 4."""
+        return send_attrs()
+
+    # --- ASGI --------------------------------------------------------------------------
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve websockets on the registered paths; answer everything else politely."""
+        if scope["type"] == "websocket":
+            found = self._find(scope)
+            if found is None:
+                path = scope_path(scope)
+                _log.warning("No endpoint for %r: there are %s", path, list(self._endpoints))
+                await _turn_away("not found", receive, send)
+            else:
+                await self._serve(*found, scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._serve_lifespan(receive, send)
+        elif scope["type"] == "http":
+            await _answer_http(send)
+
+    def wrap(self, app: ASGIApp) -> ASGIApp:
+        """Put these paths before an ASGI application; all else passes through to it."""
+        return wrap(self, app)
+
+    def serves(self, scope: Scope) -> bool:
+        """Whether a websocket's path is one of the registered."""
+        return self._find(scope) is not None
+
+    @asynccontextmanager
+    async def lifespan(self, app: object = None) -> AsyncGenerator[None, None]:
+        """Start and stop with a host: ``Starlette(lifespan=live.lifespan)``, or nested in its own.
+
+        Nested several times it starts once, and stops with the last.
+        """
+        self._lifespans += 1
+        try:
+            await self._hub.start()
+            yield
+        finally:
+            self._lifespans -= 1
+            if not self._lifespans:
+                await self._hub.stop()
+
+    async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            async with self.lifespan():
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+        except Exception as error:
+            _log.exception("Starting or stopping failed")
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+        else:
+            await send({"type": "lifespan.shutdown.complete"})
+
+    def _find(self, scope: Scope) -> tuple[Endpoint, dict[str, Any]] | None:
+        path = scope_path(scope)
+        for endpoint in self._endpoints.values():
+            path_params = endpoint.path.match(path)
+            if path_params is not None:
+                return endpoint, path_params
+        return None
+
+    async def _serve(
+        self,
+        endpoint: Endpoint,
+        path_params: dict[str, Any],
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        cause = check_origin(scope, self._origins)
+        if cause is not None:
+            _log.warning(
+                "Refused a websocket on %r: %s. If its pages may connect, name their origin: "
+                "HtmxWS(origins=['https://example.com'])",
+                endpoint,
+                cause,
+            )
+            await _turn_away("bad origin", receive, send)
+            return
+        if (await receive())["type"] != "websocket.connect":
+            return
+        await self._hub.start()
+        conn = Connection(
+            scope,
+            send,
+            self._hub,
+            path_params=path_params,
+            limits=self._limits,
+            app=self,
+            target=endpoint.target,
+            swap=endpoint.swap,
+            strict_html=self._strict,
+        )
+        conn.dialect = dialect_of(conn.query)
+        debug = self._debug or TESTING in (scope.get("extensions") or {})
+        if self._clock is None or self._clock.loop is not conn.home.loop:
+            self._clock = Clock()
+        page = Page(conn, endpoint, receive, send, self._clock, debug=debug)
+        self._hub.connections[conn] = None
+        await page.serve({"type": "websocket.accept", "subprotocol": self._agree(scope)})
+
+    def _agree(self, scope: Scope) -> str | None:
+        offered = scope.get("subprotocols") or ()
+        return next((name for name in offered if name in self._subprotocols), None)
+
+
+async def _turn_away(reason: Reason, receive: Receive, send: Send) -> None:
+    """Accept and close: a refused handshake makes every htmx try again for ever."""
+    if (await receive())["type"] == "websocket.connect":
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": refuse(reason), "reason": reason})
+
+
+async def _answer_http(send: Send) -> None:
+    body = b"Not found: htmx-ws serves websockets here.\n"
+    headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 404, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

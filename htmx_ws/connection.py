@@ -1,0 +1,510 @@
+"""One open page, from the server's side: what it is told, where it belongs, what runs for it.
+
+A message is written by stepping the server's ``send`` once, at once: on an idle socket that
+is all, with no task, queue or timer. Only where ``send`` blocks, because the page reads
+slower than we write, does the rest of it move to the page's own task, and what comes
+meanwhile waits in an outbox with a limit. So whoever pushes is never held up by a page.
+
+The step is taken in the name of that task, not of whoever pushes: a timeout or cancel scope
+in the host's middleware notes the current task, and must not cancel a publisher because one
+page of thousands is slow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from asyncio.tasks import (
+    _enter_task,  # pyright: ignore[reportPrivateUsage]  # documented, for task implementers
+    _leave_task,  # pyright: ignore[reportPrivateUsage]
+)
+from collections import deque
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Iterator,
+)
+from contextlib import aclosing
+from inspect import isawaitable
+from threading import get_ident
+from types import SimpleNamespace, coroutine
+from typing import Any, Final, Protocol, TypeVar, cast
+from urllib.parse import parse_qs
+
+from .dual import Done, Home, Waiting
+from .reflection import handling, report_reflection
+from .security import Limits, refuse
+from .types import Scope, Send
+from .wire.content import is_trusted
+from .wire.fragment import Fragment
+from .wire.frame import Dialect
+from .wire.serialise import Message, serialise
+
+__all__ = ["Connection", "Rooms", "is_deferred", "refuse_bare_str", "stream", "write_to"]
+
+T = TypeVar("T")
+_log = logging.getLogger("htmx_ws")
+_SENT: Final = Done(True)
+_GONE: Final = Done(False)
+
+
+class Rooms(Protocol):
+    """What a connection needs of the hub."""
+
+    def join(self, conn: Connection, room: str) -> Awaitable[bool]: ...
+    def leave(self, conn: Connection, room: str) -> Awaitable[bool]: ...
+    def forget(self, conn: Connection) -> None: ...
+
+
+class Connection:
+    """One open page: its ``id``, ``scope``, ``path_params``, ``query``, ``state`` and ``rooms``.
+
+    ``state`` is yours: it starts as the lifespan's state and dies with the page. ``dialect``
+    is the htmx that the page runs, as soon as it is known.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        transport: Send,
+        rooms: Rooms,
+        *,
+        path_params: dict[str, Any] | None = None,
+        limits: Limits | None = None,
+        app: Any = None,
+        target: str | None = None,
+        swap: str = "innerHTML",
+        strict_html: bool = False,
+    ) -> None:
+        self.id = secrets.token_urlsafe(9)
+        self.scope = scope
+        self.path_params: dict[str, Any] = {} if path_params is None else path_params
+        self.app = scope.get("app", app)
+        self.state = SimpleNamespace(**(scope.get("state") or {}))
+        self.rooms: set[str] = set()
+        self.dialect: Dialect | None = None
+        self.limits = Limits() if limits is None else limits
+        self.home = Home()
+        self._loop, self._thread = self.home.loop, self.home.thread
+        self.gone = False
+        self.closing: tuple[int, str] | None = None
+        self.on_close: Callable[[], None] | None = None
+        self._target, self._swap, self._strict = target, swap, strict_html
+        self._hub = rooms
+        self._transport = transport
+        self._writer: asyncio.Task[None] | None = None
+        self._busy = False
+        self._parked: asyncio.Future[None] | None = None
+        self._blocked: tuple[Any, Any] | None = None
+        self._outbox: deque[str] = deque()
+        self._outbox_bytes = 0
+        self._drained: asyncio.Future[bool] | None = None
+        self._gates: dict[str, list[Message]] = {}
+        self._work: dict[asyncio.Task[Any], str] = {}
+        self._query: dict[str, str | list[str]] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Connection {self.id} {self.scope.get('path', '')}{' gone' if self.gone else ''}>"
+
+    @property
+    def query(self) -> dict[str, str | list[str]]:
+        """The query of the connect URL: a list for a field that comes more than once."""
+        if self._query is None:
+            text = self.scope.get("query_string", b"").decode("latin-1")
+            fields = parse_qs(text, keep_blank_values=True, max_num_fields=1000)
+            self._query = {k: v[0] if len(v) == 1 else v for k, v in fields.items()}
+        return self._query
+
+    # --- to the page -------------------------------------------------------------------
+
+    def send(self, content: object) -> Awaitable[bool]:
+        """Send content to this page: HTML, a fragment, or whatever a handler may return.
+
+        Acts at once; awaiting it waits for the transport, and gives False when the page has
+        gone. In a thread it blocks until then. A generator is streamed, an awaitable awaited.
+        Raises ``FragmentError`` for content without a place, ``TypeError`` for what is not HTML.
+        """
+        if get_ident() != self._thread:
+            return self.home.call(self.send, content, otherwise=False)
+        if type(content) is not Fragment and is_deferred(content):
+            return Waiting(self.spawn(self.send_all(content), "send"))
+        for message in self.serialise(content):
+            self.push(message)
+        if self._busy:
+            return Waiting(self._drain())
+        return _GONE if self.gone else _SENT
+
+    def serialise(self, content: object) -> tuple[Message, ...]:
+        """Turn content into messages by this endpoint's defaults."""
+        if self._strict:
+            refuse_bare_str(content)
+        messages = serialise(content, self._target, self._swap)
+        if handling.get() is not None:
+            report_reflection(messages)
+        return messages
+
+    @property
+    def places_nothing(self) -> bool:
+        """Whether fragments are sent just as they say."""
+        return self._target is None and not self._strict
+
+    def push(self, message: Message) -> bool:
+        """Write a message now, or keep it until the page can take it; never blocks.
+
+        False when the page has gone. A page whose outbox is full is closed with 1012, and
+        comes back.
+        """
+        if self._busy:
+            self._keep(message)
+        elif not self.gone:
+            write_to((self,), message)
+        return not self.gone
+
+    async def tell(self, messages: Iterable[Message]) -> None:
+        """Write messages from the page's own task, which waits until the page takes them."""
+        for message in messages:
+            if self._busy or self.gone:
+                self.push(message)
+                continue
+            text = message.text if message.variants is None else message.text_for(self.dialect)
+            self._busy = True
+            try:
+                await self._transport({"type": "websocket.send", "text": text})
+            except Exception as error:
+                self._lose(error)
+            if self._outbox:
+                self._wake_writer()
+            else:
+                self._busy = False
+                self._report_drained(True)
+        if self._busy:
+            await self.drained()
+
+    def _block(self, rest: Coroutine[Any, Any, None], waits_for: Any) -> None:
+        """Let the page's own task finish a write that could not be finished at once."""
+        self._busy = True
+        self._blocked = (rest, waits_for)
+        self._wake_writer()
+
+    def _wake_writer(self) -> None:
+        self._get_writer()
+        if self._parked is not None and not self._parked.done():
+            self._parked.set_result(None)
+
+    def _get_writer(self) -> asyncio.Task[None]:
+        if self._writer is None:
+            self._writer = self._loop.create_task(self._write_on())
+        return self._writer
+
+    async def _write_on(self) -> None:
+        """Finish what a step could not, then empty the outbox; parked while the page keeps up."""
+        try:
+            while not self.gone:
+                if self._blocked is None and not self._outbox:
+                    self._parked = self._loop.create_future()
+                    await self._parked
+                    self._parked = None
+                    continue
+                if self._blocked is not None:
+                    await _finish(*self._blocked)
+                    self._blocked = None
+                while self._outbox and not self.gone:
+                    text = self._outbox.popleft()
+                    self._outbox_bytes -= len(text)
+                    await self._transport({"type": "websocket.send", "text": text})
+                self._busy = False
+                self._report_drained(True)
+        except Exception as error:
+            self._lose(error)
+
+    def _keep(self, message: Message) -> bool:
+        text = message.text_for(self.dialect)
+        limits = self.limits
+        self._outbox.append(text)
+        self._outbox_bytes += len(text)
+        if self._outbox_bytes > limits.outbox_bytes or len(self._outbox) > limits.outbox_messages:
+            _log.warning(
+                "%r reads too slowly: %d messages of %d characters wait for it, so it is "
+                "closed with %d and will come back (Limits.outbox_bytes, outbox_messages)",
+                self,
+                len(self._outbox),
+                self._outbox_bytes,
+                refuse("slow"),
+            )
+            self._give_up()
+        return not self.gone
+
+    def _give_up(self) -> None:
+        self.close(refuse("slow"), "too slow")
+        self.let_go()
+
+    async def drained(self) -> bool:
+        """Wait until the page has taken all that waits for it; False when it has gone."""
+        return not self.gone and (not self._busy or await asyncio.shield(self._drain()))
+
+    def _drain(self) -> asyncio.Future[bool]:
+        if self._drained is None:
+            self._drained = self._loop.create_future()
+        return self._drained
+
+    def _report_drained(self, value: bool) -> None:
+        if self._drained is not None:
+            if not self._drained.done():
+                self._drained.set_result(value)
+            self._drained = None
+
+    def _lose(self, error: BaseException) -> None:
+        # Servers raise what they like when the page has gone; htmx sees a drop and comes back.
+        _log.debug("%r cannot be written to", self, exc_info=error)
+        self.let_go()
+
+    # --- rooms -------------------------------------------------------------------------
+
+    def join(self, room: str) -> Awaitable[bool]:
+        """Join a room: what is published to it reaches this page. False when the page has gone."""
+        if get_ident() != self._thread:
+            return self.home.call(self.join, room, otherwise=False)
+        return self._hub.join(self, room)
+
+    def leave(self, room: str) -> Awaitable[bool]:
+        """Leave a room; every room is left by itself when the page goes."""
+        if get_ident() != self._thread:
+            return self.home.call(self.leave, room, otherwise=False)
+        return self._hub.leave(self, room)
+
+    def hold(self, room: str) -> None:
+        """Keep what is published to a room until ``release``, so that older things can go first."""
+        self._gates.setdefault(room, [])
+
+    def release(self, room: str) -> None:
+        """Let what was held of a room go to the page, in order, and the rest as it comes."""
+        for message in self._gates.pop(room, ()):
+            self.push(message)
+
+    def deliver(self, room: str, message: Message) -> None:
+        """Push a room's message, or hold it where the room's gate is closed."""
+        held = self._gates.get(room)
+        if held is None:
+            self.push(message)
+            return
+        held.append(message)
+        if len(held) > self.limits.outbox_messages:
+            self._give_up()
+
+    # --- background work ---------------------------------------------------------------
+
+    def start(self, work: object, name: str = "") -> asyncio.Task[Any]:
+        """Run a coroutine, or stream a generator to the page, beside its frames.
+
+        It ends with the page. ``name`` is for ``cancel``.
+        """
+        if get_ident() != self._thread:
+            return self.home.run(self.start, work, name)
+        if not asyncio.iscoroutine(work):
+            name = name or getattr(work, "__name__", "")
+            work = self.send_all(work)
+        task = self.spawn(work, name)
+        task.add_done_callback(self.report_work)
+        return task
+
+    def spawn(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+        """Run a coroutine as ``start`` does, for a caller who awaits it and so sees its error."""
+        task = self._loop.create_task(work, name=name)
+        self._work[task] = name
+        task.add_done_callback(self._work.pop)
+        if self.gone:
+            task.cancel()
+        return task
+
+    def cancel(self, name: str | None = None) -> int:
+        """Cancel background work and streams of that name, or all; gives how many there were."""
+        if get_ident() != self._thread:
+            return self.home.run(self.cancel, name)
+        found = [task for task, its in self._work.items() if name in (None, its)]
+        for task in found:
+            task.cancel()
+        return len(found)
+
+    def report_work(self, task: asyncio.Task[Any]) -> None:
+        """Log the error of work that nobody awaits."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("%r: its work %r failed", self, task.get_name(), exc_info=error)
+
+    async def send_all(self, content: object) -> bool:
+        """Send the pieces of deferred content as they come; False when the page has gone."""
+        async with aclosing(stream(content)) as pieces:
+            async for piece in pieces:
+                if not await self.send(piece):
+                    return False
+                # A generator that never waits must not keep the loop from everybody else.
+                await asyncio.sleep(0)
+        return True
+
+    @property
+    def work(self) -> list[asyncio.Task[Any]]:
+        """The background work and streams under way."""
+        return list(self._work)
+
+    # --- the end -----------------------------------------------------------------------
+
+    def close(self, code: int = 1008, reason: str = "") -> None:
+        """Close the socket: 1008 and 4000 to 4999 keep htmx away, 1012 makes it come back."""
+        if get_ident() != self._thread:
+            self.home.run(self.close, code, reason)
+        elif self.closing is None and not self.gone:
+            self.closing = (code, reason)
+            if self.on_close is not None:
+                self.on_close()
+
+    def forget(self) -> None:
+        """Leave every room; ``rooms`` goes on to name them for the disconnect hook."""
+        self._hub.forget(self)
+
+    def let_go(self) -> None:
+        """Take note that the page has gone: sends do nothing, streams and work are cancelled."""
+        if self.gone:
+            return
+        self.gone = True
+        self._outbox.clear()
+        self._outbox_bytes = 0
+        self._gates.clear()
+        self._report_drained(False)
+        if self._writer is not None:
+            self._writer.cancel()
+        self.cancel()
+
+
+def write_to(conns: Iterable[Connection], message: Message, room: str = "") -> None:
+    """Write a message to pages, one after the other, without waiting for any.
+
+    All are written by one coroutine, which is stepped by hand. Where a page's ``send`` blocks,
+    that coroutine is left to the page's own task, to end with this write, and another goes on
+    with the next page.
+    """
+    loop = asyncio.get_running_loop()
+    pusher = asyncio.current_task(loop)
+    if pusher is not None:
+        _leave_task(loop, pusher)
+    try:
+        left = iter(conns)
+        while True:
+            turn = _Turn()
+            writing = _write_in_turn(loop, left, message, room, turn)
+            try:
+                waits_for = writing.send(None)
+            except StopIteration:
+                return
+            turn.is_over = True
+            _leave_task(loop, turn.conn._get_writer())
+            turn.conn._block(writing, waits_for)
+    finally:
+        if pusher is not None:
+            _enter_task(loop, pusher)
+
+
+class _Turn:
+    """Whose write is under way, and whether it was left to that page's task."""
+
+    __slots__ = ("conn", "is_over")
+
+    def __init__(self) -> None:
+        self.conn: Any = None
+        self.is_over = False
+
+
+async def _write_in_turn(
+    loop: asyncio.AbstractEventLoop,
+    conns: Iterator[Connection],
+    message: Message,
+    room: str,
+    turn: _Turn,
+) -> None:
+    for conn in conns:
+        if conn._busy or conn.gone or conn._gates:
+            conn.deliver(room, message)
+            continue
+        writer = conn._writer or conn._get_writer()
+        text = message.text if message.variants is None else message.text_for(conn.dialect)
+        turn.conn = conn
+        _enter_task(loop, writer)
+        try:
+            await conn._transport({"type": "websocket.send", "text": text})
+        except (Exception, asyncio.CancelledError) as error:
+            conn._lose(error)
+        if turn.is_over:
+            return
+        _leave_task(loop, writer)
+
+
+@coroutine
+def _finish(steps: Any, waits_for: Any) -> Generator[Any, Any, None]:
+    """Go on with an awaitable that was stepped once and waits for something."""
+    while True:
+        try:
+            yield waits_for
+        except BaseException as error:
+            if not hasattr(steps, "throw"):
+                raise
+            try:
+                waits_for = steps.throw(error)
+            except StopIteration:
+                return
+        else:
+            break
+    yield from steps
+
+
+def is_deferred(content: object) -> bool:
+    """Whether content must be awaited or iterated: its HTML is not there yet."""
+    kind = type(content)
+    if kind is Fragment or kind is str or hasattr(kind, "__html__"):
+        return False
+    if isinstance(content, (list, tuple)):
+        return any(map(is_deferred, content))
+    return isinstance(content, (AsyncIterable, Iterator)) or isawaitable(content)
+
+
+async def stream(content: object) -> AsyncGenerator[object, None]:
+    """Give the pieces of content as they come, from awaitables and generators of any depth."""
+    if not is_deferred(content):
+        yield content
+    elif isinstance(content, (list, tuple)):
+        for piece in content:
+            async for part in stream(piece):
+                yield part
+    elif isinstance(content, AsyncIterable):
+        try:
+            async for piece in content:
+                async for part in stream(piece):
+                    yield part
+        finally:
+            close = getattr(content, "aclose", None)  # as async generators have
+            if close is not None:
+                await close()
+    elif isinstance(content, Iterator):
+        # A sync generator may block between its pieces, so it runs where that is allowed.
+        end = object()
+        while (piece := await asyncio.to_thread(next, content, end)) is not end:
+            async for part in stream(piece):
+                yield part
+    else:
+        async for part in stream(await cast("Awaitable[object]", content)):
+            yield part
+
+
+def refuse_bare_str(content: object) -> None:
+    """Raise ``TypeError`` for a bare ``str``, which may be unescaped input (``strict_html``)."""
+    if isinstance(content, (list, tuple)) and not hasattr(type(content), "__html__"):
+        for item in content:
+            refuse_bare_str(item)
+    elif not is_trusted(content.content if isinstance(content, Fragment) else content):
+        raise TypeError(
+            "A bare str was sent, and strict_html is on: format it with html('<p>{}</p>', value), "
+            "or wrap a template's output in htmx_ws.HTML to say that it is safe."
+        )

@@ -1,0 +1,248 @@
+"""One path of an application: which handler answers a frame, and the hooks around it.
+
+A handler claims the id of the element that sent the frame, or the value of a field; one may
+take whatever is left. Looking it up is a dictionary's work, and everything else that can be
+known when a handler is registered is compiled then: its parameters, what it returns, where
+it runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Callable, Coroutine
+from types import CodeType
+from typing import Any, Final, TypeVar, overload
+
+from .binding import compile_error_hook, compile_handler, compile_hook
+from .errors import BindingError, RegistrationError
+from .routing import Path
+from .wire.content import html
+from .wire.fragment import Fragment, update
+from .wire.frame import Frame
+from .wire.selector import id_selector, normalise
+
+__all__ = ["Endpoint", "Handler", "show_errors"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Handler:
+    """A registered callable: ``bind`` gives its arguments, ``call`` runs it where it belongs."""
+
+    __slots__ = ("bind", "call", "cancel", "concurrent", "function", "name", "work_name")
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        bind: Callable[..., dict[str, Any]],
+        *,
+        concurrent: bool = False,
+        cancel: bool = False,
+    ) -> None:
+        self.function = function
+        self.name = name_of(function)
+        self.work_name = self.name.rpartition(".")[2]
+        self.bind = bind
+        self.concurrent = concurrent
+        self.cancel = cancel
+        self.call: Callable[..., Coroutine[Any, Any, Any]] = (
+            function if inspect.iscoroutinefunction(_innermost(function)) else self._call_other
+        )
+
+    def __repr__(self) -> str:
+        return f"<Handler {self.name}>"
+
+    async def _call_other(self, **arguments: Any) -> Any:
+        function = self.function
+        if _makes_generator(_innermost(function)):
+            return function(**arguments)  # nothing of it has run yet
+        return await asyncio.to_thread(function, **arguments)
+
+
+class Endpoint:
+    """One path with its handlers and hooks.
+
+    ``target`` and ``swap`` place what handlers send without saying where: HTML that has no
+    ``hx-swap-oob`` of its own.
+    """
+
+    def __init__(self, path: str, target: str | None = None, swap: str = "innerHTML") -> None:
+        self.path = Path(path)
+        self.target = None if target is None else normalise(target)
+        self.swap = swap
+        self.connect: Handler | None = None
+        self.disconnect: Handler | None = None
+        self.error: Handler | None = None
+        self._fallback: Handler | None = None
+        #: Who answers every frame, where nothing has to be looked up.
+        self.sole: Handler | None = None
+        self._by_id: dict[str, Handler] = {}
+        self._by_field: dict[str, dict[str, Handler]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Endpoint {self.path.text}>"
+
+    def match(self, frame: Frame) -> Handler | None:
+        """Find who answers a frame: by its sender's id, by a field's value, or the fallback."""
+        handler = self._by_id.get(frame.sender or "")
+        if handler is not None:
+            return handler
+        for field, by_value in self._by_field.items():
+            if field not in frame.values:
+                continue
+            handler = by_value.get(_as_text(frame.values[field]))
+            if handler is not None:
+                return handler
+        return self._fallback
+
+    # --- registration ------------------------------------------------------------------
+
+    def on(
+        self,
+        sender: str | None = None,
+        /,
+        *,
+        concurrent: bool = False,
+        cancel: bool = False,
+        **field: str,
+    ) -> Callable[[F], F]:
+        """Register a handler for a sender's id, ``on("say-form")``, or a field: ``on(action="x")``.
+
+        ``concurrent``: it runs beside the page's other handlers, not after them, as a Stop
+        button must. ``cancel``: it is cancelled when the page goes, instead of finishing.
+        """
+        if (sender is None) == (not field) or len(field) > 1:
+            raise RegistrationError(
+                "on() takes the id of the element that sends, on('say-form'), or one field and "
+                "its value, on(action='like'); for whatever is left, use on_message."
+            )
+
+        def register(function: F) -> F:
+            handler = Handler(
+                function,
+                compile_handler(function, self.path.names),
+                concurrent=concurrent,
+                cancel=cancel,
+            )
+            if sender is not None:
+                self._claim(self._by_id, sender.removeprefix("#"), handler)
+            for name, value in field.items():
+                self._claim(self._by_field.setdefault(name, {}), str(value), handler)
+            return function
+
+        return register
+
+    @overload
+    def on_message(self, function: F, /) -> F: ...
+    @overload
+    def on_message(
+        self, /, *, concurrent: bool = False, cancel: bool = False
+    ) -> Callable[[F], F]: ...
+    def on_message(
+        self,
+        function: Callable[..., Any] | None = None,
+        /,
+        *,
+        concurrent: bool = False,
+        cancel: bool = False,
+    ) -> Any:
+        """Register the handler of whatever frame nothing else took."""
+        if function is None:
+            return functools.partial(self.on_message, concurrent=concurrent, cancel=cancel)
+        handler = Handler(
+            function,
+            compile_handler(function, self.path.names),
+            concurrent=concurrent,
+            cancel=cancel,
+        )
+        self._refuse_second(self._fallback, handler)
+        self._fallback = handler
+        if not self._by_id and not self._by_field:
+            self.sole = handler
+        return function
+
+    def on_connect(self, function: F) -> F:
+        """Register the hook that runs when a page has connected, before its frames.
+
+        A generator streams: its first piece comes before the page's frames, the rest beside
+        them. Raise ``Refused`` to turn the page away.
+        """
+        handler = Handler(function, compile_hook(function, self.path.names))
+        self._refuse_second(self.connect, handler)
+        self.connect = handler
+        return function
+
+    def on_disconnect(self, function: F) -> F:
+        """Register the hook that runs once when a page has gone, if its connect hook began."""
+        handler = Handler(function, compile_hook(function, self.path.names))
+        self._refuse_second(self.disconnect, handler)
+        self.disconnect = handler
+        return function
+
+    def on_error(self, function: F) -> F:
+        """Register what answers an error; it takes ``error``, and may send to the page.
+
+        Without it, what a page filled in wrongly is shown in ``#{sender's id}-errors``.
+        """
+        handler = Handler(function, compile_error_hook(function, self.path.names))
+        self._refuse_second(self.error, handler)
+        self.error = handler
+        return function
+
+    def _claim(self, claims: dict[str, Handler], key: str, handler: Handler) -> None:
+        self._refuse_second(claims.get(key), handler)
+        claims[key] = handler
+        self.sole = None
+
+    def _refuse_second(self, first: Handler | None, second: Handler) -> None:
+        if first is not None:
+            raise RegistrationError(
+                f"{second.name} claims what {first.name} has on {self.path.text!r} already: one "
+                "of the two would never run."
+            )
+
+
+def show_errors(error: BindingError, sender: str) -> Fragment:
+    """What a page sees of values that do not bind, where there is no ``on_error``."""
+    return update(
+        id_selector(f"{sender}-errors"),
+        [
+            html('<p data-field="{}"><b>{}</b> {}</p>', field, field, what)
+            for field, what in error.fields.items()
+        ],
+    )
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """The name by which messages and logs speak of a handler."""
+    inner = _innermost(function)
+    name = getattr(inner, "__qualname__", type(inner).__qualname__)
+    return f"{getattr(inner, '__module__', '?')}.{name}"
+
+
+_GENERATOR: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+
+
+def _innermost(function: Callable[..., Any]) -> Any:
+    """The function that a call runs, below partials and callable objects."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if not inspect.isroutine(function) and not inspect.isclass(function):
+        return type(function).__call__
+    return function
+
+
+def _makes_generator(function: Any) -> bool:
+    code = getattr(function, "__code__", None)
+    return isinstance(code, CodeType) and bool(code.co_flags & _GENERATOR)
+
+
+def _as_text(value: Any) -> str:
+    """A field's value as the text to compare: hx-vals may have written any JSON."""
+    if isinstance(value, list) and value:
+        value = value[-1]  # as for every scalar: the last one of a name counts
+    if isinstance(value, str):
+        return value
+    return str(value).lower() if isinstance(value, bool) else str(value)

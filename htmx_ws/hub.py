@@ -1,0 +1,223 @@
+"""Who is in which room here, and the only place that delivers.
+
+A publication is rendered and serialised once, put into the backend's order, and pushed to
+the room's pages when the backend hands it back: in this process too, so that every page of
+a room sees one order wherever it is connected. Pushing never blocks, so no page waits for
+another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from threading import get_ident
+from typing import Final
+
+from .backends import Backend
+from .connection import Connection, is_deferred, refuse_bare_str, write_to
+from .dual import Done, Home
+from .reflection import report_reflection
+from .security import refuse
+from .wire.serialise import Message, serialise
+
+__all__ = ["Hub", "Publication", "Render"]
+
+_log = logging.getLogger("htmx_ws")
+
+#: How long stopping waits for the pages that it closes, with their disconnect hooks, in seconds.
+STOP_SECONDS: Final = 15.0
+
+#: Renders a publication for one page.
+Render = Callable[[Connection], object]
+
+
+class Publication:
+    """What is published once: ``messages`` for all, or ``render`` for each by ``variant``.
+
+    ``exclude`` holds the ids of connections that are left out; ``to`` the only one meant.
+    """
+
+    __slots__ = ("exclude", "messages", "render", "to", "variant")
+
+    def __init__(
+        self,
+        messages: tuple[Message, ...] = (),
+        *,
+        render: Render | None = None,
+        variant: Callable[[Connection], object] | None = None,
+        exclude: frozenset[str] = frozenset(),
+        to: str | None = None,
+    ) -> None:
+        self.messages = messages
+        self.render = render
+        self.variant = variant
+        self.exclude = exclude
+        self.to = to
+
+    def is_for(self, conn: Connection) -> bool:
+        """Whether a page is meant."""
+        return conn.id not in self.exclude and (self.to is None or conn.id == self.to)
+
+
+class Hub:
+    """The rooms of one process, on one event loop at a time."""
+
+    def __init__(self, backend: Backend, *, strict_html: bool = False) -> None:
+        self._backend = backend
+        self._strict = strict_html
+        self._rooms: dict[str, dict[Connection, None]] = {}
+        self._home: Home | None = None
+        self._empty: asyncio.Event | None = None
+        self.connections: dict[Connection, None] = {}
+
+    # --- start and stop ----------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Serve on the running loop; does nothing where it does already.
+
+        A loop that has ended, as each test's does, takes its pages with it.
+        """
+        home = Home()
+        if self._home is not None and self._home.loop is home.loop:
+            return
+        if self._home is not None and self.connections and self._home.loop.is_running():
+            raise RuntimeError(
+                "This HtmxWS serves pages on another event loop that still runs: make one "
+                "HtmxWS for each loop, or serve all pages on one."
+            )
+        self._home = home
+        self.connections.clear()
+        self._rooms.clear()
+        await self._backend.start(self.deliver)
+
+    async def stop(self) -> None:
+        """Close every page with 1012, so that it comes back, and let the backend go."""
+        for conn in list(self.connections):
+            conn.close(refuse("restart"), "restart")
+        if self.connections:
+            self._empty = asyncio.Event()
+            try:
+                async with asyncio.timeout(STOP_SECONDS):
+                    await self._empty.wait()
+            except TimeoutError:
+                _log.error("%d pages did not end in %s s", len(self.connections), STOP_SECONDS)
+        await self._backend.stop()
+        self._home = None
+
+    # --- rooms -------------------------------------------------------------------------
+
+    def join(self, conn: Connection, room: str) -> Awaitable[bool]:
+        """Put a page into a room; a page that has gone joins nothing."""
+        if not isinstance(room, str) or not room:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"A room is named by a str such as 'chat:lobby', not {room!r}.")
+        if conn.gone:
+            return Done(False)
+        self._rooms.setdefault(room, {})[conn] = None
+        conn.rooms.add(room)
+        return Done(True)
+
+    def leave(self, conn: Connection, room: str) -> Awaitable[bool]:
+        """Take a page out of a room; False when it was not in it."""
+        members = self._rooms.get(room)
+        if members is None or conn not in members:
+            return Done(False)
+        del members[conn]
+        if not members:
+            del self._rooms[room]
+        conn.rooms.discard(room)
+        return Done(True)
+
+    def forget(self, conn: Connection) -> None:
+        """Take a page out of all its rooms, and of the hub."""
+        for room in conn.rooms:
+            members = self._rooms.get(room, {})
+            members.pop(conn, None)
+            if not members:
+                self._rooms.pop(room, None)
+        self.connections.pop(conn, None)
+        if self._empty is not None and not self.connections:
+            self._empty.set()
+
+    def members(self, room: str) -> list[Connection]:
+        """The pages that are in a room here, in the order in which they joined."""
+        return list(self._rooms.get(room, ()))
+
+    # --- publishing --------------------------------------------------------------------
+
+    def publish(
+        self,
+        room: str,
+        content: object,
+        *,
+        exclude: Connection | str | Iterable[Connection | str] = (),
+        to: Connection | str | None = None,
+        variant: Callable[[Connection], object] | None = None,
+    ) -> Awaitable[int]:
+        """Send content to every page of a room; see ``HtmxWS.publish``."""
+        publication = self._publication(content, exclude, to, variant)
+        home = self._home
+        if home is not None and get_ident() != home.thread:
+            return home.call(self._backend.append, room, publication, otherwise=0)
+        return self._backend.append(room, publication)
+
+    def _publication(
+        self,
+        content: object,
+        exclude: Connection | str | Iterable[Connection | str],
+        to: Connection | str | None,
+        variant: Callable[[Connection], object] | None,
+    ) -> Publication:
+        left_out = (exclude,) if isinstance(exclude, (str, Connection)) else exclude
+        ids = frozenset(map(_id_of, left_out))
+        only = None if to is None else _id_of(to)
+        if callable(content) and not hasattr(type(content), "__html__"):
+            return Publication(render=content, variant=variant, exclude=ids, to=only)
+        if is_deferred(content):
+            raise TypeError(
+                f"publish() takes finished content, not {type(content).__name__}: await it, or "
+                "publish each piece of the generator."
+            )
+        return Publication(self._serialise(content), exclude=ids, to=only)
+
+    def _serialise(self, content: object) -> tuple[Message, ...]:
+        if self._strict:
+            refuse_bare_str(content)
+        messages = serialise(content)
+        report_reflection(messages)
+        return messages
+
+    def deliver(self, room: str, epoch: str, offset: int, publication: Publication) -> None:
+        """Push what the backend hands over to the room's pages, in its order."""
+        members = self._rooms.get(room)
+        if not members:
+            return
+        meant = list(members)  # a page that is lost by being written to leaves the room
+        if publication.exclude or publication.to is not None:
+            meant = [conn for conn in meant if publication.is_for(conn)]
+        if publication.render is not None:
+            self._deliver_rendered(room, publication, meant)
+            return
+        for message in publication.messages:
+            write_to(meant, message, room)
+
+    def _deliver_rendered(
+        self, room: str, publication: Publication, meant: list[Connection]
+    ) -> None:
+        render, variant = publication.render, publication.variant
+        assert render is not None
+        rendered: dict[object, tuple[Message, ...]] = {}
+        for conn in meant:
+            try:
+                key = conn if variant is None else variant(conn)
+                if key not in rendered:
+                    rendered[key] = self._serialise(render(conn))
+            except Exception:  # one page's rendering is no other page's matter
+                _log.exception("%r: rendering a publication to %r failed", conn, room)
+                continue
+            for message in rendered[key]:
+                conn.deliver(room, message)
+
+
+def _id_of(conn: Connection | str) -> str:
+    return conn if isinstance(conn, str) else conn.id

@@ -1,0 +1,512 @@
+"""The life of one open page: accept, connect hook, frames in order, disconnect hook.
+
+The page's task reads a frame, handles it and reads the next, and on the common path that is
+all: no second task, no queue, no timer. A handler is stepped by hand in a copy of the
+context, so that what it sets does not show in the next frame; one that does not finish in
+its first step is told to a clock that all pages share. Should it still run when the clock
+has ticked twice, a reader goes on reading for it: then a Stop button is seen, and that the
+page has gone, while the handler works.
+
+Where a page goes, its streams and background work are cancelled, but handlers that began,
+and frames that were received, are finished: on htmx 4 every tab switch is a disconnect, and a
+purchase must not be cut in half.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Coroutine, Generator
+from contextvars import Context, copy_context
+from types import coroutine
+from typing import Any, Final, TypeVar
+
+from .connection import Connection, is_deferred, stream
+from .endpoint import Endpoint, Handler, show_errors
+from .errors import BindingError, FragmentError, FrameError, FrameTooBig, Refused
+from .reflection import handling
+from .security import check_size, refuse
+from .types import Message as Event
+from .types import Receive, Send
+from .wire.fragment import Fragment, update
+from .wire.frame import Dialect, Frame, parse
+from .wire.selector import id_selector
+from .wire.serialise import serialise
+
+__all__ = ["RESERVED_FIELD", "Clock", "Page"]
+
+T = TypeVar("T")
+_log = logging.getLogger("htmx_ws")
+
+#: What a page sent, and who answers it.
+Work = tuple[Frame | FrameError, Handler | None]
+
+#: Frames with this field are between us and our own markup; no handler sees them.
+RESERVED_FIELD: Final = "htmx-ws"
+
+#: A close frame is not waited for longer than this, in seconds: the page may not be reading.
+CLOSE_SECONDS: Final = 2.0
+
+#: Ends of pages' lives, which go on when a server cancels the page's task.
+_endings: Final[set[asyncio.Task[None]]] = set()
+
+
+class Clock:
+    """Tells pages whose handler takes long to read on; one for all, so that none needs a timer.
+
+    A page is in ``busy`` while a handler of its runs. What is there at two ticks reads on.
+    """
+
+    TICK: Final = 0.05  # seconds: a Stop button waits for two of these at the most
+    IDLE: Final = 20  # ticks without work, after which it rests
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.busy: set[Page] = set()
+        self.ticks = False
+        self._seen: set[Page] = set()
+        self._idle = 0
+
+    def start(self) -> None:
+        """Tick, until there has been nothing to do for a while."""
+        self.ticks, self._idle = True, 0
+        self.loop.call_later(self.TICK, self._tick)
+
+    def _tick(self) -> None:
+        for page in self._seen & self.busy:
+            page.read_on()
+        self._seen = set(self.busy)
+        self._idle = 0 if self._seen else self._idle + 1
+        self.ticks = self._idle < self.IDLE
+        if self.ticks:
+            self.loop.call_later(self.TICK, self._tick)
+
+
+class Page:
+    """One connection, served by one endpoint."""
+
+    def __init__(
+        self,
+        conn: Connection,
+        endpoint: Endpoint,
+        receive: Receive,
+        send: Send,
+        clock: Clock,
+        *,
+        debug: bool = False,
+    ) -> None:
+        self.conn = conn
+        self._endpoint = endpoint
+        self._receive = receive
+        self._send = send
+        self._clock = clock
+        self._debug = debug
+        self._context = copy_context()
+        # Handlers run in the page's own context until one of them sets a variable: then the
+        # following ones each get a copy of what it was before.
+        self._isolates = debug
+        self._plain = not debug and conn.places_nothing
+        self._hint: Dialect | None = conn.dialect
+        self._surely_small = conn.limits.frame_bytes // 4  # characters: UTF-8 takes up to four
+        self._most_beside = conn.limits.concurrent
+        self._inbox: deque[Work] = deque()
+        self._inbox_has_room = asyncio.Event()
+        self._reader: asyncio.Task[None] | None = None
+        self._reading_on = False
+        self._entered = False
+        self._left = False
+        self._beside: set[asyncio.Task[None]] = set()
+        self._shown: set[str] = set()
+        self._task: asyncio.Task[Any] | None = None
+        self._waits = False  # for the page, not for a handler
+        self._cancelled_by_us = False
+        self._deadline: asyncio.TimerHandle | None = None
+        self._closer: asyncio.Task[None] | None = None
+
+    async def serve(self, accept: Event) -> None:
+        """Accept the page and serve it until it has gone."""
+        conn = self.conn
+        self._task = asyncio.current_task()
+        conn.on_close = self._interrupt
+        try:
+            await self._send(accept)
+            if await self._connect():
+                try:
+                    await self._serve_frames()
+                except asyncio.CancelledError:
+                    if not self._is_our_cancel():
+                        raise
+                    await self._serve_frames()  # those that had come before the end
+        except OSError as error:  # what servers raise when the page has gone
+            _log.debug("%r went: %r", conn, error)
+        except asyncio.CancelledError:
+            if not self._is_our_cancel():
+                raise
+        finally:
+            ending = asyncio.create_task(self._end())
+            _endings.add(ending)
+            ending.add_done_callback(_endings.discard)
+            await asyncio.shield(ending)
+
+    # --- reading -----------------------------------------------------------------------
+
+    async def _serve_frames(self) -> None:
+        """Read and handle frames in order until the end.
+
+        The way of nearly every frame is one straight line through this function.
+        """
+        conn, inbox, receive = self.conn, self._inbox, self._receive
+        clock, busy = self._clock, self._clock.busy
+        self._waits = False
+        while True:
+            work: Work | None
+            if inbox:
+                if conn.closing is not None and conn.closing[0] not in _COMES_BACK:
+                    return
+                work = inbox.popleft()
+                self._inbox_has_room.set()
+            elif self._left or conn.closing is not None:
+                return
+            elif self._reader is not None:
+                self._waits, self._reading_on = True, False
+                await self._reader
+                self._waits, self._reader = False, None
+                continue
+            else:
+                self._waits = True
+                event = await receive()
+                self._waits = False
+                work = self._take(event)
+                if work is None:
+                    continue
+            frame, handler = work
+            if handler is None or type(frame) is not Frame:
+                await self._refuse_frame(frame)
+                continue
+            try:
+                arguments = handler.bind(conn, frame)
+                if self._shown:
+                    self._clear_errors(frame)
+                if self._isolates or handler.cancel:
+                    result = await self._call_apart(frame, handler, arguments)
+                else:
+                    if not clock.ticks:
+                        clock.start()
+                    busy.add(self)
+                    try:
+                        result = await handler.call(**arguments)
+                    finally:
+                        busy.discard(self)
+                        self._isolates = copy_context() != self._context
+                if type(result) is Fragment:
+                    messages = serialise(result) if self._plain else conn.serialise(result)
+                    self._waits = True
+                    await conn.tell(messages)
+                    self._waits = False
+                elif result is not None:
+                    await self._send_result(result, handler)
+            except Exception as error:
+                await self._answer(error, frame, handler)
+
+    async def _call_apart(self, frame: Frame, handler: Handler, arguments: dict[str, Any]) -> Any:
+        """Call a handler in a copy of the context in which the page began."""
+        context = self._context.copy()
+        if self._debug:
+            context.run(handling.set, (frame, handler.name))
+        call = handler.call(**arguments)
+        if handler.cancel:
+            task = context.run(self.conn.spawn, call, handler.work_name)
+            return await self._watch_over(task)
+        return await self._run_in(context, call)
+
+    async def _handle_beside(self, frame: Frame, handler: Handler) -> None:
+        """Handle one frame beside the others, in a task of its own."""
+        try:
+            if self._debug:
+                handling.set((frame, handler.name))
+            call = handler.call(**handler.bind(self.conn, frame))
+            if handler.cancel:
+                result = await self._watch_over(self.conn.spawn(call, handler.work_name))
+            else:
+                result = await call
+            if result is not None:
+                await self._send_result(result, handler)
+        except Exception as error:
+            await self._answer(error, frame, handler)
+
+    async def _refuse_frame(self, frame: Frame | FrameError) -> None:
+        if isinstance(frame, FrameError):
+            await self._answer(frame, None, None)
+            return
+        _log.warning(
+            "%r: no handler took the frame of %r with the fields %s: register one with "
+            "on(id), on(field=value) or on_message on %r",
+            self.conn,
+            frame.sender,
+            sorted(frame.values),
+            self._endpoint,
+        )
+
+    def read_on(self) -> None:
+        """Go on reading while a handler works."""
+        if self._waits:
+            return
+        self._reading_on = True
+        if self._reader is None and not self._left:
+            self._reader = asyncio.create_task(self._read_ahead())
+
+    async def _read_ahead(self) -> None:
+        while self._reading_on and not self._left:
+            if len(self._inbox) >= self.conn.limits.frames_waiting:
+                # Not reading is what holds the page back: TCP does the rest.
+                self._inbox_has_room.clear()
+                await self._inbox_has_room.wait()
+                continue
+            work = self._take(await self._receive())
+            if work is not None:
+                self._inbox.append(work)
+
+    def _take(self, event: Event) -> Work | None:
+        """Give a frame and who answers it; None for what has no place in the page's order."""
+        conn = self.conn
+        if event["type"] == "websocket.disconnect":
+            self._left = True
+            conn.let_go()
+            self._set_deadline()
+            return None
+        text: str | None = event.get("text")
+        try:
+            if text is None:
+                raise FrameError("A page sent a binary message; htmx sends text, of JSON.")
+            if len(text) > self._surely_small:
+                check_size(text, conn.limits)
+            frame = parse(text, self._hint)
+        except FrameError as error:
+            return error, None
+        if conn.dialect is None and frame.dialect != "raw":
+            conn.dialect = frame.dialect
+        if RESERVED_FIELD in frame.values:
+            return None
+        handler = self._endpoint.sole or self._endpoint.match(frame)
+        if handler is None or not handler.concurrent or len(self._beside) >= self._most_beside:
+            return frame, handler
+        task = asyncio.create_task(self._handle_beside(frame, handler))
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+        return None
+
+    # --- handling ----------------------------------------------------------------------
+
+    @coroutine
+    def _run_in(self, context: Context, call: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
+        """Step a coroutine in a context of its own, as part of this task."""
+        run, busy = context.run, self._clock.busy
+        if not self._clock.ticks:
+            self._clock.start()
+        busy.add(self)
+        try:
+            waits_for = run(call.send, None)
+            while True:
+                try:
+                    value = yield waits_for
+                except BaseException as error:
+                    waits_for = run(call.throw, error)
+                else:
+                    waits_for = run(call.send, value)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
+        finally:
+            busy.discard(self)
+
+    async def _send_result(self, result: object, handler: Handler) -> None:
+        conn = self.conn
+        if is_deferred(result):
+            await self._watch_over(conn.spawn(conn.send_all(result), handler.work_name))
+            return
+        try:
+            messages = conn.serialise(result)
+        except (TypeError, FragmentError) as error:
+            raise type(error)(f"{handler.name} returned what cannot be sent. {error}") from error
+        for message in messages:
+            conn.push(message)
+        await conn.drained()
+
+    async def _watch_over(self, task: asyncio.Task[T]) -> T | None:
+        """Await work that may be cancelled under its name without ending the page."""
+        self.read_on()
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if not task.cancelled() or _is_cancelling():
+                raise
+            return None
+
+    # --- errors ------------------------------------------------------------------------
+
+    async def _answer(self, error: Exception, frame: Frame | None, handler: Handler | None) -> None:
+        """Log an error once, and let ``on_error`` answer the page."""
+        conn, hook = self.conn, self._endpoint.error
+        if isinstance(error, Refused):
+            await self._turn_away(error)
+            return
+        if isinstance(error, BindingError):
+            _log.info("%r: %s did not take a frame: %s", conn, handler and handler.name, error)
+        elif isinstance(error, FrameError):
+            _log.warning("%r: %s", conn, error)
+        else:
+            _log.error("%r: %s failed", conn, handler and handler.name, exc_info=error)
+        if hook is not None:
+            try:
+                call = hook.call(**hook.bind(conn, frame, error))
+                await conn.send_all(await self._run_in(self._context.copy(), call))
+            except Exception:
+                _log.exception("%r: the error hook %s failed", conn, hook.name)
+        elif isinstance(error, BindingError) and frame is not None and frame.sender is not None:
+            self._shown.add(frame.sender)
+            await conn.send(show_errors(error, frame.sender))
+        if isinstance(error, FrameTooBig):
+            conn.close(refuse("too big"), "too big")
+
+    def _clear_errors(self, frame: Frame) -> None:
+        if frame.sender in self._shown:
+            self._shown.discard(frame.sender)
+            self.conn.send(update(id_selector(f"{frame.sender}-errors"), ""))
+
+    # --- connect and disconnect --------------------------------------------------------
+
+    async def _connect(self) -> bool:
+        """Run the connect hook; False when the page is turned away."""
+        conn, hook = self.conn, self._endpoint.connect
+        if hook is None:
+            self._entered = True
+            return True
+        try:
+            call = hook.call(**hook.bind(conn))
+            self._entered = True
+            result = await self._run_in(self._context.copy(), call)
+            if is_deferred(result):
+                await self._begin_stream(result, hook)
+            else:
+                await conn.send(result)
+        except Refused as refused:
+            await self._turn_away(refused)
+        except BindingError as error:
+            _log.info("%r: its address does not fit %s: %s", conn, hook.name, error)
+            conn.close(refuse("bad query"), "bad query")
+        except Exception:
+            _log.exception("%r: the connect hook %s failed", conn, hook.name)
+            conn.close(refuse("failed"), "error")
+        return conn.closing is None
+
+    async def _begin_stream(self, content: object, hook: Handler) -> None:
+        """Stream beside the page's frames, which wait for the first piece."""
+        began = asyncio.get_running_loop().create_future()
+
+        async def send_pieces() -> None:
+            async for piece in stream(content):
+                await self.conn.send(piece)
+                if not began.done():
+                    began.set_result(None)
+
+        streaming = self.conn.spawn(send_pieces(), hook.work_name)
+        await self._run_in(self._context, _first_of(streaming, began))
+        if not streaming.done():
+            streaming.add_done_callback(self.conn.report_work)
+        elif not streaming.cancelled():
+            streaming.result()
+
+    async def _turn_away(self, refused: Refused) -> None:
+        if refused.content is not None:
+            await self.conn.send(refused.content)
+        self.conn.close(refused.close_code, refused.reason)
+
+    def _interrupt(self) -> None:
+        """Close the socket, asked for by whoever: wait no longer for the page."""
+        self._closer = asyncio.create_task(self._close(*(self.conn.closing or (1012, ""))))
+        if self._waits:
+            self._cancel()
+        else:
+            self._set_deadline()
+
+    async def _close(self, code: int, reason: str) -> None:
+        conn = self.conn
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await conn.drained()
+                conn.let_go()
+                await self._send({"type": "websocket.close", "code": code, "reason": reason})
+        except Exception as error:  # a page that reads nothing, or has gone
+            _log.debug("%r could not be told to close: %r", conn, error)
+            conn.let_go()
+
+    def _set_deadline(self) -> None:
+        if self._deadline is None and not self._waits:
+            loop = asyncio.get_running_loop()
+            self._deadline = loop.call_later(self.conn.limits.handler_seconds, self._expire)
+
+    def _expire(self) -> None:
+        _log.error(
+            "%r has gone, and its handlers did not finish in %s s, so they are cancelled "
+            "(Limits.handler_seconds)",
+            self.conn,
+            self.conn.limits.handler_seconds,
+        )
+        self._inbox.clear()
+        self._cancel()
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._cancelled_by_us = True
+            self._task.cancel()
+
+    def _is_our_cancel(self) -> bool:
+        """Whether a cancellation came from here alone; then it is taken back."""
+        if not self._cancelled_by_us or self._task is None:
+            return False
+        self._cancelled_by_us = False
+        return self._task.uncancel() == 0
+
+    async def _end(self) -> None:
+        """Let everything of the page finish or go, then run the disconnect hook."""
+        conn, limits = self.conn, self.conn.limits
+        if self._deadline is not None:
+            self._deadline.cancel()
+        if self._reader is not None:
+            self._reader.cancel()
+        if self._closer is not None:
+            await self._closer
+        conn.let_go()
+        left = [*self._beside, *conn.work]
+        if left:
+            _, late = await asyncio.wait(left, timeout=limits.handler_seconds)
+            for task in late:
+                _log.error("%r has gone, and its %s did not finish", conn, task.get_name())
+                task.cancel()
+        conn.forget()
+        hook = self._endpoint.disconnect
+        if not self._entered or hook is None:
+            return
+        try:
+            async with asyncio.timeout(limits.hook_seconds):
+                async for _ in stream(await hook.call(**hook.bind(conn))):
+                    pass
+        except Exception:
+            _log.exception(
+                "%r: the disconnect hook %s failed, or took over %s s (Limits.hook_seconds)",
+                conn,
+                hook.name,
+                limits.hook_seconds,
+            )
+
+
+_COMES_BACK: Final = (refuse("slow"), refuse("failed"))
+
+
+def _is_cancelling() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def _first_of(*futures: asyncio.Future[Any]) -> None:
+    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)

@@ -1,0 +1,85 @@
+"""Paths with parameters, as Starlette and FastAPI users write them: ``/chat/{room}``.
+
+Converters: ``{n:int}``, ``{x:float}``, ``{key:uuid}``, ``{rest:path}`` and ``{name}`` or
+``{name:str}``, with the meaning that they have there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from .errors import RegistrationError
+
+__all__ = ["Path", "scope_path"]
+
+_CONVERTERS: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
+    "str": (r"[^/]+", str),
+    "path": (r".*", str),
+    "int": (r"[0-9]+", int),
+    "float": (r"[0-9]+(?:\.[0-9]+)?", float),
+    "uuid": (r"[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}", UUID),
+}
+_PARAMETER: Final = re.compile(r"\{([a-zA-Z_][a-zA-Z0-9_]*)(?::([a-zA-Z_][a-zA-Z0-9_]*))?\}")
+
+
+class Path:
+    """A compiled path: ``match`` gives its parameters, converted; ``names`` are theirs."""
+
+    __slots__ = ("_converters", "_regex", "text")
+
+    def __init__(self, text: str) -> None:
+        if not text.startswith("/"):
+            raise RegistrationError(f"The path {text!r} must start with a slash: '/{text}'.")
+        self.text = text
+        self._converters: dict[str, Callable[[str], Any]] = {}
+        pattern, at = "", 0
+        for found in _PARAMETER.finditer(text):
+            name, converter = found[1], found[2] or "str"
+            if converter not in _CONVERTERS:
+                raise RegistrationError(
+                    f"The path {text!r} names the converter {converter!r}: there are "
+                    f"{', '.join(_CONVERTERS)}."
+                )
+            if name in self._converters:
+                raise RegistrationError(f"The path {text!r} has two parameters called {name!r}.")
+            regex, self._converters[name] = _CONVERTERS[converter]
+            pattern += re.escape(text[at : found.start()]) + f"(?P<{name}>{regex})"
+            at = found.end()
+        rest = text[at:]
+        if "{" in _PARAMETER.sub("", text) or "}" in _PARAMETER.sub("", text):
+            raise RegistrationError(f"The path {text!r} has a brace that is no parameter.")
+        self._regex = re.compile(pattern + re.escape(rest), re.DOTALL)
+
+    def __repr__(self) -> str:
+        return f"Path({self.text!r})"
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the path's parameters."""
+        return frozenset(self._converters)
+
+    def match(self, path: str) -> dict[str, Any] | None:
+        """Give the parameters of a path that fits, converted, or None."""
+        found = self._regex.fullmatch(path)
+        if found is None:
+            return None
+        try:
+            return {name: self._converters[name](text) for name, text in found.groupdict().items()}
+        except ValueError:  # more digits than Python converts
+            return None
+
+
+def scope_path(scope: Mapping[str, Any]) -> str:
+    """Give the path below where the application is mounted.
+
+    ASGI's ``path`` holds the ``root_path`` in newer servers and frameworks and not in older:
+    it is taken off only where it stands.
+    """
+    path: str = scope.get("path", "")
+    root: str = scope.get("root_path", "").rstrip("/")
+    if root and (path == root or path.startswith(root + "/")):
+        return path[len(root) :] or "/"
+    return path

@@ -1,0 +1,159 @@
+"""Who may open a socket, how much a page may say, and with which code it is sent away.
+
+A websocket handshake carries the visitor's cookies whatever site started it and knows no
+CORS, so the server must compare the Origin itself: that is on unless turned off. The codes
+are chosen by what htmx does with them: it comes back after 1012 and 1013, stays away after
+1008, 1009 and 4xxx, and retries a refused handshake for ever. So a page that must stay away
+is accepted first and then closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
+
+from .errors import FrameError, FrameTooBig
+
+__all__ = ["ALLOW_ALL", "Limits", "Reason", "check_origin", "check_size", "refuse"]
+
+Reason = Literal[
+    "bad origin", "not found", "bad query", "forbidden", "too big", "failed", "slow", "restart"
+]
+
+_CODES: Final[Mapping[Reason, int]] = {
+    "bad origin": 4403,  # stay away
+    "forbidden": 1008,
+    "not found": 4404,
+    "bad query": 4400,
+    "too big": 1009,
+    "failed": 1013,  # come back, after a while
+    "slow": 1012,  # come back
+    "restart": 1012,
+}
+
+
+def refuse(reason: Reason) -> int:
+    """Give the close code for a reason: the one table of all closes that the server decides."""
+    return _CODES[reason]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much a page may ask of the server; the defaults are right for production.
+
+    ``frame_bytes``: a longer frame is an error for ``on_error``; ``frame_bytes_hard``: a longer
+    one closes the socket with 1009. ``frames_waiting``: read but not yet handled, after which
+    reading is held back. ``concurrent``: handlers with ``concurrent=True`` at once, per page.
+    ``outbox_bytes`` and ``outbox_messages``: what may wait for a slow page before it is closed
+    with 1012. ``handler_seconds``: how long handlers may go on after their page has gone;
+    ``hook_seconds``: how long a disconnect hook may take.
+    """
+
+    frame_bytes: int = 64 * 1024
+    frame_bytes_hard: int = 1024 * 1024
+    frames_waiting: int = 64
+    concurrent: int = 8
+    outbox_bytes: int = 1024 * 1024
+    outbox_messages: int = 4096
+    handler_seconds: float = 30.0
+    hook_seconds: float = 10.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not value >= 0:  # as NaN is not either
+                raise ValueError(f"Limits.{field.name} is {value}: it must be 0 or more.")
+
+
+def check_size(text: str, limits: Limits) -> None:
+    """Refuse a frame over the limits: ``FrameTooBig`` past the hard one, else ``FrameError``."""
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > limits.frame_bytes_hard:
+        raise FrameTooBig(
+            f"A frame of {size} bytes is over the hard limit of {limits.frame_bytes_hard} "
+            "(Limits.frame_bytes_hard)."
+        )
+    if size > limits.frame_bytes:
+        raise FrameError(
+            f"A frame of {size} bytes is over the limit of {limits.frame_bytes} "
+            "(Limits.frame_bytes); send large content by an HTTP form."
+        )
+
+
+#: As ``origins``: pages of any site may connect. Only for sockets that need no login.
+ALLOW_ALL: Final = "*"
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+#: An Origin is quoted in the log, and may be as long as a server takes headers.
+_QUOTED: Final = 200
+
+
+def check_origin(scope: Mapping[str, Any], origins: Iterable[str] | None = None) -> str | None:
+    """Say why this handshake's Origin may not connect; None when it may.
+
+    By default the Origin must be the host and port that the Host header names, by https or,
+    on a ``ws`` scope, http (on ``wss`` http is refused; on ``ws`` https is a proxy that ended
+    TLS). ``origins`` is an allow-list beside that: exact origins such as
+    ``https://example.com``, ``https://*.example.com`` for its subdomains, or ``*`` for all. A
+    missing Origin comes from no browser: it passes unless it brings a Cookie or Authorization.
+    Never raises, whatever the headers hold.
+    """
+    allowed = (origins,) if isinstance(origins, str) else tuple(origins or ())
+    if ALLOW_ALL in allowed:
+        return None
+    headers: dict[bytes, bytes] = {}
+    for name, value in scope.get("headers") or ():
+        name = name.lower()
+        if name in (b"origin", b"host") and name in headers:
+            return f"it has two {name.decode().capitalize()} headers"
+        headers[name] = value
+    if b"origin" not in headers:
+        if b"cookie" in headers or b"authorization" in headers:
+            return "it has no Origin but brings a Cookie or Authorization header"
+        return None
+    text = headers[b"origin"].decode("latin-1")
+    origin = _split(text)
+    text = text[:_QUOTED]
+    if origin is None:
+        return f"its Origin {text!r} is not an http(s) origin"
+    if any(_matches(origin, entry) for entry in allowed):
+        return None
+    scheme, host, port = origin
+    secure = scope.get("scheme") in ("wss", "https")
+    own = _split(f"{scheme}://{headers.get(b'host', b'').decode('latin-1')}")
+    if own is None or own[1:] != (host, port):
+        return f"its Origin {text!r} is not the host it connects to"
+    if secure and scheme == "http":
+        return f"its Origin {text!r} is http, and the socket is wss"
+    return None
+
+
+def _split(origin: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port of an origin; None for anything that is not just these."""
+    try:
+        parts = urlsplit(origin)
+        default = _DEFAULT_PORTS[parts.scheme]
+        port = default if parts.port is None else parts.port
+    except (ValueError, KeyError):
+        return None
+    if not parts.hostname or parts.path or not origin.isascii():
+        return None
+    # urlsplit drops some of these without a word.
+    if any(char <= " " or char in "\\%?#@" for char in origin):
+        return None
+    return parts.scheme, parts.hostname, port
+
+
+def _matches(origin: tuple[str, str, int], entry: str) -> bool:
+    entry = entry.rstrip("/")
+    scheme, marker, host = entry.partition("://*.")
+    if marker:
+        rule = _split(f"{scheme}://{host}")
+        return (
+            rule is not None
+            and (origin[0], origin[2]) == (rule[0], rule[2])
+            and origin[1].endswith("." + rule[1])
+        )
+    return _split(entry) == origin

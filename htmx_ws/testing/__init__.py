@@ -1,0 +1,11 @@
+"""A page's socket without a browser or a server, for tests of any ASGI application.
+
+It speaks ASGI straight to the application, in one event loop, and writes frames exactly as
+the htmx of the chosen dialect does. Everything that waits has a timeout, because a test that
+hangs says nothing.
+"""
+
+from .frames import build_frame
+from .socket import Closed, Denied, Socket
+
+__all__ = ["Closed", "Denied", "Socket", "build_frame"]

@@ -1,0 +1,1 @@
+"""Pure functions between text and data: frames in, messages out. No I/O, no clock, no log."""

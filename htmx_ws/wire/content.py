@@ -1,0 +1,134 @@
+"""What counts as HTML: the objects that template engines and component libraries make.
+
+Python's convention is ``__html__`` (markupsafe, Django, htpy, FastHTML); responses of
+template engines carry their HTML as a body; template strings of Python 3.14 are rendered
+here, with escaping. A plain ``str`` is finished HTML too, because that is how every engine's
+``render()`` returns it. Whatever else is an error: ``str(object)`` in a page is always a bug.
+
+Attributes are looked up on the type: some builder objects answer to every name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from typing import Any, Final
+
+__all__ = ["HTML", "html", "is_trusted", "render"]
+
+
+class HTML(str):
+    """A ``str`` that is finished HTML and says so by ``__html__``, as markupsafe's does."""
+
+    __slots__ = ()
+
+    def __html__(self) -> str:
+        return self
+
+
+def html(template: str, /, *args: Any, **kwargs: Any) -> HTML:
+    """Fill a template as ``str.format`` does, escaping each value: ``html("<li>{}</li>", msg)``.
+
+    Values that are HTML already (they have ``__html__``, or are lists of such) go in as they
+    are. Only the template is trusted, so keep it a literal: ``html(f"<li>{msg}</li>")`` would
+    defeat it.
+    """
+    if not kwargs and len(args) == 1 and type(args[0]) is str:
+        return HTML(template.format(escape(args[0])))
+    return HTML(
+        template.format(*map(_escaped, args), **{k: _escaped(v) for k, v in kwargs.items()})
+    )
+
+
+def _escaped(value: object) -> str:
+    if type(value) is str:
+        return escape(value)
+    if _is_html(type(value)):
+        return render(value)
+    if isinstance(value, (list, tuple)):
+        return "".join(map(_escaped, value))
+    return escape(str(value))
+
+
+def render(content: object) -> str:
+    """Give the HTML of one piece of content, or of a list or tuple of them, joined.
+
+    Raises ``TypeError`` for anything that is not HTML by the rules of this module.
+    """
+    kind = type(content)
+    if kind is str or kind is HTML:
+        return content  # type: ignore[return-value]  # mypy does not narrow by type(...) is
+    if isinstance(content, (list, tuple)) and not _is_html(kind):
+        return "".join(map(render, content))
+    if hasattr(kind, "__html__"):
+        # Plain text, not the Markup that some return: its methods would escape what we add.
+        return str.__str__(_call(content, "__html__"))
+    if hasattr(kind, "__ft__"):
+        return render(_call(content, "__ft__"))
+    if _is_template_string(kind):
+        return _render_template_string(content)
+    if hasattr(kind, "rendered_content"):  # Django's TemplateResponse, rendered or not
+        return render(content.rendered_content)  # type: ignore[attr-defined]
+    if hasattr(kind, "charset"):
+        return _body(content)
+    if isinstance(content, str):
+        return str.__str__(content)
+    raise TypeError(
+        f"{_article(kind)} is not HTML: send a str of HTML, an object with __html__, a fragment "
+        "such as append('#log', ...), None, or a list or generator of these. To show a "
+        "value, format it with html('<p>{}</p>', value)"
+    )
+
+
+def is_trusted(content: object) -> bool:
+    """Say whether content went through something that escapes: anything but a bare ``str``."""
+    if isinstance(content, (list, tuple)) and not _is_html(type(content)):
+        return all(map(is_trusted, content))
+    return not isinstance(content, str) or hasattr(type(content), "__html__")
+
+
+def _is_html(kind: type) -> bool:
+    return hasattr(kind, "__html__") or hasattr(kind, "__ft__") or _is_template_string(kind)
+
+
+def _call(content: object, method: str) -> Any:
+    return getattr(content, method)()
+
+
+def _article(kind: type) -> str:
+    name = kind.__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
+def _body(response: Any) -> str:
+    """The body of a Starlette or Django response, decoded by its own charset."""
+    headers = getattr(response, "headers", {})
+    media_type = getattr(response, "media_type", None) or headers.get("Content-Type", "text/html")
+    # Django's streaming responses raise AttributeError for their content.
+    body = getattr(response, "body", None) or getattr(response, "content", None)
+    if not isinstance(body, bytes) or "html" not in media_type:
+        what = _article(type(response))
+        raise TypeError(f"{what} has no HTML body to send: return a template response")
+    return body.decode(response.charset)
+
+
+def _is_template_string(kind: type) -> bool:
+    # By shape, so that older Pythons can test what only 3.14 can write.
+    return hasattr(kind, "interpolations") and hasattr(kind, "strings")
+
+
+_CONVERSIONS: Final[dict[str | None, Callable[[object], object]]] = {
+    "r": repr,
+    "s": str,
+    "a": ascii,
+    None: lambda value: value,
+}
+
+
+def _render_template_string(template: Any) -> str:
+    parts = [template.strings[0]]
+    for hole, text in zip(template.interpolations, template.strings[1:], strict=True):
+        value = _CONVERSIONS[hole.conversion](hole.value)
+        parts.append(_escaped(format(value, hole.format_spec) if hole.format_spec else value))
+        parts.append(text)
+    return "".join(parts)

@@ -1,0 +1,225 @@
+"""What a page sends: the text of one websocket message, parsed.
+
+htmx writes three shapes, and its 4.0 pre-releases two more. Which one a text is can be
+seen from the text alone, so the rule is here, once, and everything above sees one ``Frame``:
+
+    1.9 and 2      {...values, "HEADERS": {...}}
+    4 alpha        {"type": "request", "headers": {...}, "values": {...}, ...}
+    4 beta         {"headers": {... "HX-Request-ID": ...}, "body": {...}}
+    4.0            {...values, "headers": {"HX-Request": ..., ...}}
+
+A JSON object of any other shape is a ``raw`` frame: its members are the values. Whatever
+else comes, however hostile, is a ``FrameError``. Every header was written by the client:
+good for dispatch and for error messages, never for permission.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from math import isfinite
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple, NoReturn
+from urllib.parse import unquote
+
+from pydantic_core import from_json
+
+from ..errors import FrameError
+
+__all__ = ["Dialect", "Frame", "HtmxHeaders", "parse"]
+
+Dialect = Literal["htmx2", "htmx4alpha", "htmx4beta", "htmx4", "raw"]
+
+#: A form of a thousand fields is a generated one; more than this is an attack.
+MAX_FIELDS: Final = 1_000
+
+
+class HtmxHeaders:
+    """What htmx says about the element that sent a frame; None where this htmx is silent.
+
+    ``trigger`` is the sender's id; ``trigger_name`` its name attribute (htmx 1.9 and 2
+    only); ``target`` what htmx wrote as HX-Target (an id up to 2, ``tag#id`` or a selector
+    on 4); ``tag`` the sender's tag (4 only); ``current_url`` the page's address. ``raw`` has
+    every header as it came, hx-headers included.
+    """
+
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: Mapping[str, Any]) -> None:
+        self.raw = raw
+
+    def __repr__(self) -> str:
+        return f"HtmxHeaders({self.raw!r})"
+
+    def _text(self, name: str) -> str | None:
+        value = self.raw.get(name)
+        return value if isinstance(value, str) else None
+
+    @property
+    def trigger(self) -> str | None:
+        """The id of the element that sent the frame."""
+        headers = self.raw
+        if "HX-Trigger" in headers:
+            return self._text("HX-Trigger") or None
+        _, found, encoded = (self._text("HX-Source") or "").partition("#")
+        # htmx 4 writes encodeURI(id); its early betas wrote the id as it is.
+        return unquote(encoded) if found and encoded else None
+
+    @property
+    def trigger_name(self) -> str | None:
+        """The name attribute of the element that sent the frame (htmx 1.9 and 2)."""
+        return self._text("HX-Trigger-Name")
+
+    @property
+    def tag(self) -> str | None:
+        """The tag name of the element that sent the frame (htmx 4)."""
+        return (self._text("HX-Source") or "").partition("#")[0] or None
+
+    @property
+    def target(self) -> str | None:
+        """HX-Target as it came; None also for the false that htmx 2 sends for no match."""
+        return self._text("HX-Target")
+
+    @property
+    def current_url(self) -> str | None:
+        """The address of the page."""
+        return self._text("HX-Current-URL")
+
+
+class Frame(NamedTuple):
+    """One message from a page: ``values`` (field to value), ``headers`` and ``dialect``.
+
+    A value is a string, a list of strings for a repeated field, or any JSON value that
+    hx-vals wrote.
+    """
+
+    values: dict[str, Any]
+    headers: Mapping[str, Any]
+    dialect: Dialect
+
+    @property
+    def htmx(self) -> HtmxHeaders:
+        """The headers, read."""
+        return HtmxHeaders(self.headers)
+
+    @property
+    def sender(self) -> str | None:
+        """The id of the element that sent the frame, where it has one."""
+        return HtmxHeaders(self.headers).trigger
+
+
+def parse(text: str, hint: Dialect | None = None) -> Frame:
+    """Read one text message of a page as a ``Frame``.
+
+    ``hint`` is the dialect that the page declared when it connected; it decides only where
+    a text could be two, when a field called ``headers`` or ``HEADERS`` holds an object.
+    Raises ``FrameError`` for anything that is not a JSON object of finite numbers and valid
+    Unicode, nested less than about 200 deep, with at most 1,000 fields. A repeated key keeps
+    its last value, as in a browser.
+    """
+    try:
+        frame = _parse_usual(text, ',"HEADERS":', "htmx2")
+        if frame is None:
+            frame = _parse_usual(text, ',"headers":', "htmx4") or _parse_any(from_json(text), hint)
+    except ValueError as error:
+        _reject(text, str(error))
+    except TypeError:  # what from_json says of a lone surrogate
+        _reject(text, "it holds a lone surrogate, which is not valid Unicode")
+    values = frame[0]
+    if len(values) > MAX_FIELDS:
+        _reject(text, f"it has {len(values)} fields, and {MAX_FIELDS} are the most")
+    for value in values.values():
+        if type(value) is not str and not _is_finite(value):
+            _reject(text, _NOT_FINITE)
+    return frame
+
+
+def _parse_usual(text: str, key: str, dialect: Dialect) -> Frame | None:
+    """Read what JSON.stringify makes of a form: its fields, then the headers, last.
+
+    The headers are most of the text and the same for every frame of a form, so they are
+    parsed once. None for any other text, which is then read as a whole.
+    """
+    form, found, headers = text.partition(key)
+    if not found:
+        return None
+    try:
+        # The key cannot stand like this inside of a string, so both are JSON if the whole is.
+        values = from_json(form + "}")
+        frame = _new(Frame, (values, _parse_headers(headers), dialect))
+    except ValueError:
+        return None
+    if not values or "HEADERS" in values or "headers" in values:
+        return None
+    if dialect == "htmx4" and (
+        "values" in values or "body" in values or "HX-Request" not in frame.headers
+    ):
+        return None
+    return frame
+
+
+@lru_cache(maxsize=1024)
+def _parse_headers(text: str) -> Mapping[str, Any]:
+    """Read the headers at the end of a text, with the brace that closes the frame."""
+    if len(text) > 2_000:  # no page has so many: not worth the memory
+        raise ValueError
+    headers = from_json(text[:-1])
+    if text[-1:] != "}" or type(headers) is not dict or not _is_finite(headers):
+        raise ValueError
+    return MappingProxyType(headers)
+
+
+#: What a NamedTuple's own constructor does, without the call of a Python function.
+_new: Final = tuple.__new__
+
+
+def _parse_any(members: Any, hint: Dialect | None) -> Frame:
+    if type(members) is not dict:
+        raise ValueError(f"it is a JSON {_JSON_NAMES[type(members)]}")
+    if not _is_finite(members):
+        raise ValueError(_NOT_FINITE)
+    upper, lower = members.get("HEADERS"), members.get("headers")
+    if type(upper) is dict and not (hint == "htmx4" and type(lower) is dict):
+        del members["HEADERS"]
+        return Frame(members, upper, "htmx2")
+    if type(lower) is not dict:
+        return Frame(members, {}, "raw")
+    values = members.get("values")
+    if members.get("type") == "request" and type(values) is dict and "request_id" in members:
+        return Frame(values, lower, "htmx4alpha")
+    body = members.get("body")
+    if len(members) == 2 and type(body) is dict and "HX-Request-ID" in lower:
+        return Frame(body, lower, "htmx4beta")
+    if "HX-Request" in lower:
+        del members["headers"]
+        return Frame(members, lower, "htmx4")
+    return Frame(members, {}, "raw")
+
+
+def _is_finite(value: Any) -> bool:
+    if type(value) is float:
+        return isfinite(value)
+    if type(value) is list:
+        return all(map(_is_finite, value))
+    if type(value) is dict:
+        return all(map(_is_finite, value.values()))
+    return True
+
+
+_NOT_FINITE: Final = "it holds a number that is not finite"
+_JSON_NAMES: Final = {
+    type(None): "null",
+    bool: "boolean",
+    int: "number",
+    float: "number",
+    str: "string",
+    list: "array",
+}
+
+
+def _reject(text: str, why: str) -> NoReturn:
+    shown = text if len(text) <= 60 else text[:60] + "..."
+    raise FrameError(
+        f"A page sent what is not a frame of htmx: {why}. It began {shown!r}. "
+        "Frames are JSON objects; whatever else a page has to say can travel in hx-vals."
+    ) from None

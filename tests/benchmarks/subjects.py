@@ -1,0 +1,175 @@
+"""What is measured: each subject does one kind of work N times, in process, without sockets.
+
+The frame and the answer are the same for all, so that what differs is the way between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from htmx_ws import HtmxWS, append, html
+from htmx_ws.types import ASGIApp, Message, Send
+
+__all__ = ["SUBJECTS"]
+
+FRAME = (
+    '{"msg":"hello","HEADERS":{"HX-Request":"true","HX-Trigger":"form","HX-Trigger-Name":null,'
+    '"HX-Target":"form","HX-Current-URL":"http://localhost:5001/"}}'
+)
+RECEIVERS = 1_000
+
+
+def _scope() -> dict[str, Any]:
+    return {
+        "type": "websocket",
+        "path": "/chat",
+        "query_string": b"",
+        "headers": [(b"host", b"localhost:5001"), (b"origin", b"http://localhost:5001")],
+        "subprotocols": [],
+    }
+
+
+# --- one frame in, one fragment out ----------------------------------------------------
+
+
+async def parses_nothing(scope: Any, receive: Any, send: Any) -> None:
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (await receive())["type"] == "websocket.receive":
+        await send({"type": "websocket.send", "text": "<p>hello</p>"})
+
+
+async def by_hand(scope: Any, receive: Any, send: Any) -> None:
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (event := await receive())["type"] == "websocket.receive":
+        values = json.loads(event["text"])
+        text = f'<div hx-swap-oob="beforeend:#log"><li>{values["msg"]}</li></div>'
+        await send({"type": "websocket.send", "text": text})
+
+
+async def by_starlette(scope: Any, receive: Any, send: Any) -> None:
+    websocket = WebSocket(scope, receive, send)
+    await websocket.accept()
+    try:
+        while True:
+            values = await websocket.receive_json()
+            await websocket.send_text(
+                f'<div hx-swap-oob="beforeend:#log"><li>{values["msg"]}</li></div>'
+            )
+    except WebSocketDisconnect:
+        pass
+
+
+def by_htmx_ws() -> ASGIApp:
+    live = HtmxWS()
+
+    @live.ws("/chat")
+    async def say(msg: str) -> object:
+        return append("#log", f"<li>{msg}</li>")
+
+    return live
+
+
+def by_htmx_ws_escaping() -> ASGIApp:
+    live = HtmxWS()
+
+    @live.ws("/chat")
+    async def say(msg: str) -> object:
+        return append("#log", html("<li>{}</li>", msg))
+
+    return live
+
+
+def _keeping() -> Send:
+    """A send that does the least a server does: it keeps what it is given."""
+    sent: deque[Message] = deque(maxlen=1)
+
+    async def send(event: Message) -> None:
+        sent.append(event)
+
+    return send
+
+
+async def _answer_frames(app: ASGIApp, times: int) -> None:
+    events: asyncio.Queue[Message] = asyncio.Queue()
+    events.put_nowait({"type": "websocket.connect"})
+    for _ in range(times):
+        events.put_nowait({"type": "websocket.receive", "text": FRAME})
+    events.put_nowait({"type": "websocket.disconnect", "code": 1001})
+    await app(_scope(), events.get, _keeping())
+
+
+# --- one publication to a room of a thousand -------------------------------------------
+
+
+async def _publish_by_loop(times: int) -> None:
+    sends = [_keeping() for _ in range(RECEIVERS)]
+    for _ in range(times):
+        for send in sends:
+            await send({"type": "websocket.send", "text": "<p>hello</p>"})
+
+
+async def _stay(receive_first: Message) -> Callable[[], Awaitable[Message]]:
+    events = [receive_first]
+    never: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+
+    async def receive() -> Message:
+        return events.pop() if events else await never
+
+    return receive
+
+
+async def _publish_by_starlette(times: int) -> None:
+    websockets: list[WebSocket] = []
+    for _ in range(RECEIVERS):
+        websocket = WebSocket(_scope(), await _stay({"type": "websocket.connect"}), _keeping())
+        await websocket.accept()
+        websockets.append(websocket)
+    for _ in range(times):
+        for websocket in websockets:
+            await websocket.send_text("<p>hello</p>")
+
+
+async def _publish_by_htmx_ws(times: int) -> None:
+    live = HtmxWS()
+    everyone = asyncio.Event()
+    endpoint = live.endpoint("/chat")
+
+    @endpoint.on_connect
+    async def join(conn: Any) -> None:
+        await conn.join("room")
+        if len(live.members("room")) == RECEIVERS:
+            everyone.set()
+
+    pages = [
+        asyncio.ensure_future(
+            live(_scope(), await _stay({"type": "websocket.connect"}), _keeping())
+        )
+        for _ in range(RECEIVERS)
+    ]
+    await everyone.wait()
+    await live.publish("room", append("#log", "<p>hello</p>"))
+    for _ in range(times):
+        await live.publish("room", append("#log", "<p>hello</p>"))
+    for page in pages:
+        page.cancel()
+    await asyncio.gather(*pages, return_exceptions=True)
+
+
+SUBJECTS: dict[str, Callable[[int], Awaitable[None]]] = {
+    "parses nothing": lambda times: _answer_frames(parses_nothing, times),
+    "by hand": lambda times: _answer_frames(by_hand, times),
+    "Starlette": lambda times: _answer_frames(by_starlette, times),
+    "htmx-ws": lambda times: _answer_frames(by_htmx_ws(), times),
+    "htmx-ws, escaping": lambda times: _answer_frames(by_htmx_ws_escaping(), times),
+    "publish by loop": _publish_by_loop,
+    "publish by Starlette": _publish_by_starlette,
+    "publish by htmx-ws": _publish_by_htmx_ws,
+}

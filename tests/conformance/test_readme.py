@@ -1,0 +1,90 @@
+"""The code in the README and the guide is run, not just shown."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from htmx_ws import HtmxWS, append, html
+from htmx_ws.testing import Socket
+
+TOP = Path(__file__).parents[2]
+HTMX2, HTMX4 = "htmx2", "htmx4"
+
+
+def code_of(page: str, containing: str) -> str:
+    blocks = re.findall(r"```python\n(.*?)```", (TOP / page).read_text(), re.DOTALL)
+    found: list[str] = [block for block in blocks if containing in block]
+    assert len(found) == 1, f"{page} has {len(found)} blocks with {containing!r}"
+    return found[0]
+
+
+@pytest.mark.parametrize("dialect", [HTMX2, HTMX4])
+async def test_the_chat_of_the_readme_reaches_every_page(dialect: Any) -> None:
+    code = code_of("README.md", "def joined")
+    assert len([line for line in code.splitlines() if line.strip()]) <= 25
+    chat: dict[str, Any] = {"__name__": "chat"}
+    exec(compile(code, "README.md", "exec"), chat)
+    async with (
+        Socket(chat["app"], "/chat/lobby", dialect=dialect) as ann,
+        Socket(chat["app"], "/chat/lobby") as bob,
+        Socket(chat["app"], "/chat/other") as eve,
+    ):
+        await ann.send(msg="<b>hi</b>", sender="say")
+        line = '<div hx-swap-oob="beforeend:#log"><li>&lt;b&gt;hi&lt;/b&gt;</li></div>'
+        assert await ann.receive() == line
+        assert (await ann.receive()).startswith('<form hx-swap-oob="outerHTML" id="say"')
+        assert await bob.receive() == line
+        await ann.send(sender="say")
+        assert "Field required" in await ann.receive()
+        assert eve.pending == []
+
+
+async def test_the_page_of_the_readme_holds_scripts_and_one_connecting_element() -> None:
+    chat: dict[str, Any] = {"__name__": "chat"}
+    exec(compile(code_of("README.md", "def joined"), "README.md", "exec"), chat)
+    sent: list[Any] = []
+
+    async def send(event: Any) -> None:
+        sent.append(event)
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    await chat["app"]({"type": "http", "path": "/", "method": "GET"}, receive, send)
+    page = sent[1]["body"].decode()
+    assert page.count("integrity=") == 2
+    assert page.count('hx-ws:connect="/chat/lobby?hx=4"') == 1
+    assert page.count("hx-ws:send") == 1
+
+
+async def test_the_streaming_handler_of_the_guide_is_stopped_by_its_button() -> None:
+    live = HtmxWS()
+    stopped = asyncio.Event()
+
+    async def answer(question: str) -> Any:
+        try:
+            while True:
+                yield question
+        finally:
+            stopped.set()
+
+    names = {"chat": live.endpoint("/chat"), "append": append, "html": html, "answer": answer}
+    exec(compile(code_of("docs/guide.md", "def ask"), "guide.md", "exec"), names)
+    async with Socket(live, "/chat") as page:
+        await page.send(question="why", sender="ask-form")
+        assert "why " in await page.receive()
+        await page.send(action="stop")
+        async with asyncio.timeout(5):
+            await stopped.wait()
+
+
+async def test_the_test_of_the_guide_passes() -> None:
+    chat: dict[str, Any] = {"__name__": "chat"}
+    exec(compile(code_of("README.md", "def joined"), "README.md", "exec"), chat)
+    exec(compile(code_of("docs/guide.md", "import Socket"), "guide.md", "exec"), chat)
+    await chat["test_a_line_reaches_the_room"]()
