@@ -145,7 +145,7 @@ class HtmxWS:
             if found is None:
                 path = scope_path(scope)
                 _log.warning("No endpoint for %r: there are %s", path, list(self._endpoints))
-                await _turn_away("not found", receive, send)
+                await self._turn_away("not found", scope, receive, send)
             else:
                 await self._serve(*found, scope, receive, send)
         elif scope["type"] == "lifespan":
@@ -178,13 +178,15 @@ class HtmxWS:
 
     async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
+        phase = "startup"
         try:
             async with self.lifespan():
                 await send({"type": "lifespan.startup.complete"})
+                phase = "shutdown"
                 await receive()
         except Exception as error:
-            _log.exception("Starting or stopping failed")
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            _log.exception("The %s failed", phase)
+            await send({"type": f"lifespan.{phase}.failed", "message": str(error)})
         else:
             await send({"type": "lifespan.shutdown.complete"})
 
@@ -212,11 +214,8 @@ class HtmxWS:
                 endpoint,
                 cause,
             )
-            await _turn_away("bad origin", receive, send)
+            await self._turn_away("bad origin", scope, receive, send)
             return
-        if (await receive())["type"] != "websocket.connect":
-            return
-        await self._hub.start()
         conn = Connection(
             scope,
             send,
@@ -228,7 +227,15 @@ class HtmxWS:
             swap=endpoint.swap,
             strict_html=self._strict,
         )
-        conn.dialect = dialect_of(conn.query)
+        try:
+            conn.dialect = dialect_of(conn.query)
+        except ValueError as error:
+            _log.warning("The query of a page that connects to %r: %s", endpoint, error)
+            await self._turn_away("bad query", scope, receive, send)
+            return
+        if (await receive())["type"] != "websocket.connect":
+            return
+        await self._hub.start()
         debug = self._debug or TESTING in (scope.get("extensions") or {})
         if self._clock is None or self._clock.loop is not conn.home.loop:
             self._clock = Clock()
@@ -240,12 +247,14 @@ class HtmxWS:
         offered = scope.get("subprotocols") or ()
         return next((name for name in offered if name in self._subprotocols), None)
 
-
-async def _turn_away(reason: Reason, receive: Receive, send: Send) -> None:
-    """Accept and close: a refused handshake makes every htmx try again for ever."""
-    if (await receive())["type"] == "websocket.connect":
-        await send({"type": "websocket.accept"})
-        await send({"type": "websocket.close", "code": refuse(reason), "reason": reason})
+    async def _turn_away(
+        self, reason: Reason, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Accept and close: a refused handshake makes every htmx try again for ever."""
+        if (await receive())["type"] == "websocket.connect":
+            # Browsers take an accept without the subprotocol that they want for a refusal.
+            await send({"type": "websocket.accept", "subprotocol": self._agree(scope)})
+            await send({"type": "websocket.close", "code": refuse(reason), "reason": reason})
 
 
 async def _answer_http(send: Send) -> None:

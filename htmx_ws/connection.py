@@ -31,7 +31,7 @@ from collections.abc import (
     Iterator,
 )
 from contextlib import aclosing
-from inspect import isawaitable
+from inspect import isawaitable, iscoroutine
 from threading import get_ident
 from types import SimpleNamespace, coroutine
 from typing import Any, Final, Protocol, TypeVar, cast
@@ -59,6 +59,7 @@ class Rooms(Protocol):
 
     def join(self, conn: Connection, room: str) -> Awaitable[bool]: ...
     def leave(self, conn: Connection, room: str) -> Awaitable[bool]: ...
+    def leave_all(self, conn: Connection) -> None: ...
     def forget(self, conn: Connection) -> None: ...
 
 
@@ -82,17 +83,17 @@ class Connection:
         swap: str = "innerHTML",
         strict_html: bool = False,
     ) -> None:
-        self.id = secrets.token_urlsafe(9)
-        self.scope = scope
+        self.id: str = secrets.token_urlsafe(9)
+        self.scope: Scope = scope
         self.path_params: dict[str, Any] = {} if path_params is None else path_params
-        self.app = scope.get("app", app)
-        self.state = SimpleNamespace(**(scope.get("state") or {}))
+        self.app: Any = scope.get("app", app)
+        self.state: SimpleNamespace = SimpleNamespace(**(scope.get("state") or {}))
         self.rooms: set[str] = set()
         self.dialect: Dialect | None = None
-        self.limits = Limits() if limits is None else limits
-        self.home = Home()
+        self.limits: Limits = Limits() if limits is None else limits
+        self.home: Home = Home()
         self._loop, self._thread = self.home.loop, self.home.thread
-        self.gone = False
+        self.gone: bool = False
         self.closing: tuple[int, str] | None = None
         self.on_close: Callable[[], None] | None = None
         self._target, self._swap, self._strict = target, swap, strict_html
@@ -117,7 +118,7 @@ class Connection:
         """The query of the connect URL: a list for a field that comes more than once."""
         if self._query is None:
             text = self.scope.get("query_string", b"").decode("latin-1")
-            fields = parse_qs(text, keep_blank_values=True, max_num_fields=1000)
+            fields = parse_qs(text, keep_blank_values=True)
             self._query = {k: v[0] if len(v) == 1 else v for k, v in fields.items()}
         return self._query
 
@@ -133,12 +134,12 @@ class Connection:
         if get_ident() != self._thread:
             return self.home.call(self.send, content, otherwise=False)
         if type(content) is not Fragment and is_deferred(content):
-            return Waiting(self.spawn(self.send_all(content), "send"))
+            return Waiting(self.spawn_stream(content, "send"), otherwise=False)
         for message in self.serialise(content):
             self.push(message)
-        if self._busy:
-            return Waiting(self._drain())
-        return _GONE if self.gone else _SENT
+        if self.gone:
+            return _GONE
+        return Waiting(self._drain()) if self._busy else _SENT
 
     def serialise(self, content: object) -> tuple[Message, ...]:
         """Turn content into messages by this endpoint's defaults."""
@@ -160,9 +161,11 @@ class Connection:
         False when the page has gone. A page whose outbox is full is closed with 1012, and
         comes back.
         """
+        if self.gone:
+            return False
         if self._busy:
             self._keep(message)
-        elif not self.gone:
+        else:
             write_to((self,), message)
         return not self.gone
 
@@ -182,7 +185,8 @@ class Connection:
                 self._wake_writer()
             else:
                 self._busy = False
-                self._report_drained(True)
+                if self._drained is not None:
+                    self._report_drained(True)
         if self._busy:
             await self.drained()
 
@@ -216,29 +220,30 @@ class Connection:
                     self._blocked = None
                 while self._outbox and not self.gone:
                     text = self._outbox.popleft()
-                    self._outbox_bytes -= len(text)
+                    self._outbox_bytes -= _size(text)
                     await self._transport({"type": "websocket.send", "text": text})
                 self._busy = False
                 self._report_drained(True)
-        except Exception as error:
-            self._lose(error)
+        except (Exception, asyncio.CancelledError) as error:
+            # Cancelled by us when the page has gone, or by a timeout of the host's middleware.
+            if not self.gone:
+                self._lose(error)
 
-    def _keep(self, message: Message) -> bool:
+    def _keep(self, message: Message) -> None:
         text = message.text_for(self.dialect)
         limits = self.limits
         self._outbox.append(text)
-        self._outbox_bytes += len(text)
+        self._outbox_bytes += _size(text)
         if self._outbox_bytes > limits.outbox_bytes or len(self._outbox) > limits.outbox_messages:
             _log.warning(
-                "%r reads too slowly: %d messages of %d characters wait for it, so it is "
-                "closed with %d and will come back (Limits.outbox_bytes, outbox_messages)",
+                "%r reads too slowly: %d messages of %d bytes wait for it, so it is closed "
+                "with %d and will come back (Limits.outbox_bytes, outbox_messages)",
                 self,
                 len(self._outbox),
                 self._outbox_bytes,
                 refuse("slow"),
             )
             self._give_up()
-        return not self.gone
 
     def _give_up(self) -> None:
         self.close(refuse("slow"), "too slow")
@@ -260,9 +265,12 @@ class Connection:
             self._drained = None
 
     def _lose(self, error: BaseException) -> None:
-        # Servers raise what they like when the page has gone; htmx sees a drop and comes back.
+        # Servers raise what they like when the page has gone. Should it still be there, it is
+        # closed, so that it comes back; what it sent before is read in any case.
         _log.debug("%r cannot be written to", self, exc_info=error)
         self.let_go()
+        if self.on_close is not None:
+            self.on_close()
 
     # --- rooms -------------------------------------------------------------------------
 
@@ -295,6 +303,14 @@ class Connection:
             return
         held.append(message)
         if len(held) > self.limits.outbox_messages:
+            _log.warning(
+                "%r: %d messages of %r were held for it and not released, so it is closed with "
+                "%d and will come back (Limits.outbox_messages)",
+                self,
+                len(held),
+                room,
+                refuse("slow"),
+            )
             self._give_up()
 
     # --- background work ---------------------------------------------------------------
@@ -302,15 +318,22 @@ class Connection:
     def start(self, work: object, name: str = "") -> asyncio.Task[Any]:
         """Run a coroutine, or stream a generator to the page, beside its frames.
 
-        It ends with the page. ``name`` is for ``cancel``.
+        It ends with the page. ``name`` is for ``cancel``; without one it is the function's.
         """
         if get_ident() != self._thread:
             return self.home.run(self.start, work, name)
-        if not asyncio.iscoroutine(work):
-            name = name or getattr(work, "__name__", "")
-            work = self.send_all(work)
-        task = self.spawn(work, name)
+        name = name or getattr(work, "__name__", "")
+        task: asyncio.Task[Any] = (
+            self.spawn(work, name) if iscoroutine(work) else self.spawn_stream(work, name)
+        )
         task.add_done_callback(self.report_work)
+        return task
+
+    def spawn_stream(self, content: object, name: str) -> asyncio.Task[bool]:
+        """Send deferred content as ``spawn`` runs a coroutine."""
+        task = self.spawn(self.send_all(content), name)
+        # Python warns of what is never awaited, and a page that goes is no mistake.
+        task.add_done_callback(lambda _: _close_unbegun(content))
         return task
 
     def spawn(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
@@ -325,7 +348,7 @@ class Connection:
     def cancel(self, name: str | None = None) -> int:
         """Cancel background work and streams of that name, or all; gives how many there were."""
         if get_ident() != self._thread:
-            return self.home.run(self.cancel, name)
+            return self.home.run(self.cancel, name, otherwise=0)
         found = [task for task, its in self._work.items() if name in (None, its)]
         for task in found:
             task.cancel()
@@ -354,16 +377,23 @@ class Connection:
     # --- the end -----------------------------------------------------------------------
 
     def close(self, code: int = 1008, reason: str = "") -> None:
-        """Close the socket: 1008 and 4000 to 4999 keep htmx away, 1012 makes it come back."""
+        """Close the socket: 1008 and 4000 to 4999 keep htmx away, 1012 makes it come back.
+
+        What was sent before goes first. A close frame takes 123 bytes of ``reason``.
+        """
         if get_ident() != self._thread:
-            self.home.run(self.close, code, reason)
+            self.home.run(self.close, code, reason, otherwise=None)
         elif self.closing is None and not self.gone:
-            self.closing = (code, reason)
+            self.closing = (code, reason.encode(errors="replace")[:123].decode(errors="ignore"))
             if self.on_close is not None:
                 self.on_close()
 
-    def forget(self) -> None:
+    def leave_all(self) -> None:
         """Leave every room; ``rooms`` goes on to name them for the disconnect hook."""
+        self._hub.leave_all(self)
+
+    def forget(self) -> None:
+        """Be nowhere any more: the last thing that happens to a page."""
         self._hub.forget(self)
 
     def let_go(self) -> None:
@@ -426,7 +456,7 @@ async def _write_in_turn(
     turn: _Turn,
 ) -> None:
     for conn in conns:
-        if conn._busy or conn.gone or conn._gates:
+        if conn._busy or conn.gone or room in conn._gates:
             conn.deliver(room, message)
             continue
         writer = conn._writer or conn._get_writer()
@@ -444,13 +474,11 @@ async def _write_in_turn(
 
 @coroutine
 def _finish(steps: Any, waits_for: Any) -> Generator[Any, Any, None]:
-    """Go on with an awaitable that was stepped once and waits for something."""
+    """Go on with a coroutine that was stepped once and waits for something."""
     while True:
         try:
             yield waits_for
         except BaseException as error:
-            if not hasattr(steps, "throw"):
-                raise
             try:
                 waits_for = steps.throw(error)
             except StopIteration:
@@ -474,15 +502,23 @@ async def stream(content: object) -> AsyncGenerator[object, None]:
     """Give the pieces of content as they come, from awaitables and generators of any depth."""
     if not is_deferred(content):
         yield content
-    elif isinstance(content, (list, tuple)):
+        return
+    # Closed here and now, in the task that is cancelled, and not when memory is tidied up.
+    async with aclosing(_pieces(content)) as pieces:
+        async for piece in pieces:
+            async with aclosing(stream(piece)) as parts:
+                async for part in parts:
+                    yield part
+
+
+async def _pieces(content: object) -> AsyncGenerator[object, None]:
+    if isinstance(content, (list, tuple)):
         for piece in content:
-            async for part in stream(piece):
-                yield part
+            yield piece
     elif isinstance(content, AsyncIterable):
         try:
             async for piece in content:
-                async for part in stream(piece):
-                    yield part
+                yield piece
         finally:
             close = getattr(content, "aclose", None)  # as async generators have
             if close is not None:
@@ -491,11 +527,21 @@ async def stream(content: object) -> AsyncGenerator[object, None]:
         # A sync generator may block between its pieces, so it runs where that is allowed.
         end = object()
         while (piece := await asyncio.to_thread(next, content, end)) is not end:
-            async for part in stream(piece):
-                yield part
+            yield piece
     else:
-        async for part in stream(await cast("Awaitable[object]", content)):
-            yield part
+        yield await cast("Awaitable[object]", content)
+
+
+def _close_unbegun(content: object) -> None:
+    if iscoroutine(content):
+        content.close()
+    elif isinstance(content, (list, tuple)):
+        for item in content:
+            _close_unbegun(item)
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def refuse_bare_str(content: object) -> None:

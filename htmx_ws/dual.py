@@ -9,13 +9,15 @@ not; in a thread the same call returns when it is done.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from concurrent.futures import Future
 from threading import get_ident
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 __all__ = ["Done", "Home", "Waiting"]
 
 T = TypeVar("T")
+_RAISE: Final[Any] = object()
 
 
 class Done(Generic[T]):
@@ -24,7 +26,7 @@ class Done(Generic[T]):
     __slots__ = ("value",)
 
     def __init__(self, value: T) -> None:
-        self.value = value
+        self.value: T = value
 
     def __await__(self) -> Generator[Any, None, T]:
         return self.value
@@ -35,16 +37,27 @@ class Done(Generic[T]):
 
 
 class Waiting(Generic[T]):
-    """An awaitable of something that was accepted and is under way; true until it is known."""
+    """An awaitable of something that was accepted and is under way; true until it is known.
 
-    __slots__ = ("_future",)
+    ``otherwise`` is what it gives when that is cancelled, as a stream is whose page has gone.
+    """
 
-    def __init__(self, future: asyncio.Future[T]) -> None:
+    __slots__ = ("_future", "_otherwise")
+
+    def __init__(self, future: asyncio.Future[T], otherwise: T = _RAISE) -> None:
         self._future = future
+        self._otherwise = otherwise
 
     def __await__(self) -> Generator[Any, None, T]:
-        # A waiter that is cancelled does not take back what others wait for too.
-        return asyncio.shield(self._future).__await__()
+        try:
+            # A waiter that is cancelled does not take back what others wait for too.
+            return (yield from asyncio.shield(self._future).__await__())
+        except asyncio.CancelledError:
+            waiter = asyncio.current_task()
+            is_own = waiter is not None and waiter.cancelling() > 0
+            if is_own or not self._future.cancelled() or self._otherwise is _RAISE:
+                raise
+            return self._otherwise
 
     def __bool__(self) -> bool:
         return True
@@ -56,8 +69,8 @@ class Home:
     __slots__ = ("loop", "thread")
 
     def __init__(self) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.thread = get_ident()
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        self.thread: int = get_ident()
 
     def call(self, function: Callable[..., Awaitable[T]], *args: Any, otherwise: T) -> Awaitable[T]:
         """Call a function of this home from another thread; ``otherwise`` when it is over.
@@ -69,13 +82,8 @@ class Home:
         async def call_at_home() -> T:
             return await function(*args)
 
-        calling = call_at_home()
-        try:
-            if not self.loop.is_running():
-                raise RuntimeError("the event loop is over")
-            future = asyncio.run_coroutine_threadsafe(calling, self.loop)
-        except RuntimeError:
-            calling.close()
+        future = self._begin(call_at_home())
+        if future is None:
             return Done(otherwise)
         try:
             asyncio.get_running_loop()
@@ -83,10 +91,28 @@ class Home:
             return Done(future.result())
         return Waiting(asyncio.wrap_future(future))
 
-    def run(self, function: Callable[..., T], *args: Any) -> T:
-        """Run a function of this home from another thread, and give its result."""
+    def run(self, function: Callable[..., T], *args: Any, otherwise: T = _RAISE) -> T:
+        """Run a function of this home from another thread, and give its result.
+
+        ``otherwise`` when the loop is over; without it that is a ``RuntimeError``.
+        """
 
         async def run_at_home() -> T:
             return function(*args)
 
-        return asyncio.run_coroutine_threadsafe(run_at_home(), self.loop).result()
+        future = self._begin(run_at_home())
+        if future is not None:
+            return future.result()
+        if otherwise is _RAISE:
+            raise RuntimeError(f"The event loop of {function!r} is over.")
+        return otherwise
+
+    def _begin(self, calling: Coroutine[Any, Any, T]) -> Future[T] | None:
+        """Run a coroutine at home; None when the loop is over."""
+        try:
+            if self.loop.is_running():
+                return asyncio.run_coroutine_threadsafe(calling, self.loop)
+        except RuntimeError:  # it ended between the question and the call
+            pass
+        calling.close()
+        return None

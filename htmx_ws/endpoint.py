@@ -41,12 +41,12 @@ class Handler:
         concurrent: bool = False,
         cancel: bool = False,
     ) -> None:
-        self.function = function
-        self.name = name_of(function)
-        self.work_name = self.name.rpartition(".")[2]
-        self.bind = bind
-        self.concurrent = concurrent
-        self.cancel = cancel
+        self.function: Callable[..., Any] = function
+        self.name: str = name_of(function)
+        self.work_name: str = self.name.rpartition(".")[2]
+        self.bind: Callable[..., dict[str, Any]] = bind
+        self.concurrent: bool = concurrent
+        self.cancel: bool = cancel
         self.call: Callable[..., Coroutine[Any, Any, Any]] = (
             function if inspect.iscoroutinefunction(_innermost(function)) else self._call_other
         )
@@ -58,7 +58,9 @@ class Handler:
         function = self.function
         if _makes_generator(_innermost(function)):
             return function(**arguments)  # nothing of it has run yet
-        return await asyncio.to_thread(function, **arguments)
+        result = await asyncio.to_thread(function, **arguments)
+        # An async function behind a plain decorator is the handler itself, not a stream of it.
+        return await result if inspect.iscoroutine(result) else result
 
 
 class Endpoint:
@@ -69,9 +71,9 @@ class Endpoint:
     """
 
     def __init__(self, path: str, target: str | None = None, swap: str = "innerHTML") -> None:
-        self.path = Path(path)
-        self.target = None if target is None else normalise(target)
-        self.swap = swap
+        self.path: Path = Path(path)
+        self.target: str | None = None if target is None else normalise(target)
+        self.swap: str = swap
         self.connect: Handler | None = None
         self.disconnect: Handler | None = None
         self.error: Handler | None = None
@@ -113,7 +115,8 @@ class Endpoint:
         ``concurrent``: it runs beside the page's other handlers, not after them, as a Stop
         button must. ``cancel``: it is cancelled when the page goes, instead of finishing.
         """
-        if (sender is None) == (not field) or len(field) > 1:
+        sender = (sender or "").removeprefix("#")
+        if (not sender) == (not field) or len(field) > 1:
             raise RegistrationError(
                 "on() takes the id of the element that sends, on('say-form'), or one field and "
                 "its value, on(action='like'); for whatever is left, use on_message."
@@ -126,8 +129,8 @@ class Endpoint:
                 concurrent=concurrent,
                 cancel=cancel,
             )
-            if sender is not None:
-                self._claim(self._by_id, sender.removeprefix("#"), handler)
+            if sender:
+                self._claim(self._by_id, sender, handler)
             for name, value in field.items():
                 self._claim(self._by_field.setdefault(name, {}), str(value), handler)
             return function

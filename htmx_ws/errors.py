@@ -51,7 +51,7 @@ class FrameError(HtmxWSError, ValueError):
 class FrameTooBig(FrameError):
     """A message from a page that is longer than the limits allow."""
 
-    code = 1009
+    code: ClassVar[int | None] = 1009
 
 
 class BindingError(HtmxWSError, ValueError):
@@ -62,7 +62,7 @@ class BindingError(HtmxWSError, ValueError):
     """
 
     def __init__(self, fields: Mapping[str, str]) -> None:
-        self.fields = dict(fields)
+        self.fields: dict[str, str] = dict(fields)
         super().__init__("; ".join(f"{field}: {what}" for field, what in fields.items()))
 
 
@@ -77,5 +77,7 @@ class Refused(HtmxWSError):
     def __init__(self, reason: str = "", *, code: int = 1008, content: Any = None) -> None:
         if code != 1008 and not 4000 <= code <= 4999:
             raise ValueError(f"{code} does not keep htmx away: use 1008 or 4000 to 4999")
-        self.reason, self.close_code, self.content = reason, code, content
+        self.reason: str = reason
+        self.close_code: int = code
+        self.content: Any = content
         super().__init__(reason or f"refused with {code}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from threading import get_ident
 from typing import Final
 
@@ -32,28 +33,18 @@ STOP_SECONDS: Final = 15.0
 Render = Callable[[Connection], object]
 
 
+@dataclass(frozen=True, slots=True)
 class Publication:
     """What is published once: ``messages`` for all, or ``render`` for each by ``variant``.
 
     ``exclude`` holds the ids of connections that are left out; ``to`` the only one meant.
     """
 
-    __slots__ = ("exclude", "messages", "render", "to", "variant")
-
-    def __init__(
-        self,
-        messages: tuple[Message, ...] = (),
-        *,
-        render: Render | None = None,
-        variant: Callable[[Connection], object] | None = None,
-        exclude: frozenset[str] = frozenset(),
-        to: str | None = None,
-    ) -> None:
-        self.messages = messages
-        self.render = render
-        self.variant = variant
-        self.exclude = exclude
-        self.to = to
+    messages: tuple[Message, ...] = ()
+    render: Render | None = None
+    variant: Callable[[Connection], object] | None = None
+    exclude: frozenset[str] = frozenset()
+    to: str | None = None
 
     def is_for(self, conn: Connection) -> bool:
         """Whether a page is meant."""
@@ -128,13 +119,17 @@ class Hub:
         conn.rooms.discard(room)
         return Done(True)
 
-    def forget(self, conn: Connection) -> None:
-        """Take a page out of all its rooms, and of the hub."""
+    def leave_all(self, conn: Connection) -> None:
+        """Take a page out of all its rooms; its ``rooms`` goes on to name them."""
         for room in conn.rooms:
             members = self._rooms.get(room, {})
             members.pop(conn, None)
             if not members:
                 self._rooms.pop(room, None)
+
+    def forget(self, conn: Connection) -> None:
+        """Take a page out of all its rooms, and of the hub."""
+        self.leave_all(conn)
         self.connections.pop(conn, None)
         if self._empty is not None and not self.connections:
             self._empty.set()

@@ -18,6 +18,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Coroutine, Generator
+from contextlib import aclosing, suppress
 from contextvars import Context, copy_context
 from types import coroutine
 from typing import Any, Final, TypeVar
@@ -39,13 +40,14 @@ __all__ = ["RESERVED_FIELD", "Clock", "Page"]
 T = TypeVar("T")
 _log = logging.getLogger("htmx_ws")
 
-#: What a page sent, and who answers it.
-Work = tuple[Frame | FrameError, Handler | None]
+#: What a page sent, a Frame or a FrameError, and who answers it: nobody where it is an error.
+Work = tuple[Any, Handler | None]
 
 #: Frames with this field are between us and our own markup; no handler sees them.
 RESERVED_FIELD: Final = "htmx-ws"
 
-#: A close frame is not waited for longer than this, in seconds: the page may not be reading.
+#: How long a page that is closed may take for what was sent before, and then for the close
+#: frame, in seconds: it may not be reading.
 CLOSE_SECONDS: Final = 2.0
 
 #: Ends of pages' lives, which go on when a server cancels the page's task.
@@ -62,16 +64,17 @@ class Clock:
     IDLE: Final = 20  # ticks without work, after which it rests
 
     def __init__(self) -> None:
-        self.loop = asyncio.get_running_loop()
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.busy: set[Page] = set()
-        self.ticks = False
+        self.ticks: bool = False
         self._seen: set[Page] = set()
         self._idle = 0
+        self._context = Context()  # not that of the page whose handler starts it
 
     def start(self) -> None:
         """Tick, until there has been nothing to do for a while."""
         self.ticks, self._idle = True, 0
-        self.loop.call_later(self.TICK, self._tick)
+        self.loop.call_later(self.TICK, self._tick, context=self._context)
 
     def _tick(self) -> None:
         for page in self._seen & self.busy:
@@ -80,7 +83,7 @@ class Clock:
         self._idle = 0 if self._seen else self._idle + 1
         self.ticks = self._idle < self.IDLE
         if self.ticks:
-            self.loop.call_later(self.TICK, self._tick)
+            self.loop.call_later(self.TICK, self._tick, context=self._context)
 
 
 class Page:
@@ -144,7 +147,8 @@ class Page:
             if not self._is_our_cancel():
                 raise
         finally:
-            ending = asyncio.create_task(self._end())
+            self._waits = False
+            ending = asyncio.create_task(self._end(), context=self._context.copy())
             _endings.add(ending)
             ending.add_done_callback(_endings.discard)
             await asyncio.shield(ending)
@@ -170,6 +174,7 @@ class Page:
                 return
             elif self._reader is not None:
                 self._waits, self._reading_on = True, False
+                self._inbox_has_room.set()
                 await self._reader
                 self._waits, self._reader = False, None
                 continue
@@ -181,7 +186,7 @@ class Page:
                 if work is None:
                     continue
             frame, handler = work
-            if handler is None or type(frame) is not Frame:
+            if handler is None:
                 await self._refuse_frame(frame)
                 continue
             try:
@@ -189,16 +194,17 @@ class Page:
                 if self._shown:
                     self._clear_errors(frame)
                 if self._isolates or handler.cancel:
-                    result = await self._call_apart(frame, handler, arguments)
-                else:
-                    if not clock.ticks:
-                        clock.start()
-                    busy.add(self)
-                    try:
-                        result = await handler.call(**arguments)
-                    finally:
-                        busy.discard(self)
-                        self._isolates = copy_context() != self._context
+                    handling_it = self._handle(frame, handler, arguments)
+                    await self._run_in(self._context.copy(), handling_it)
+                    continue
+                if not clock.ticks:
+                    clock.start()
+                busy.add(self)
+                try:
+                    result = await handler.call(**arguments)
+                finally:
+                    busy.discard(self)
+                    self._isolates = copy_context() != self._context
                 if type(result) is Fragment:
                     messages = serialise(result) if self._plain else conn.serialise(result)
                     self._waits = True
@@ -208,30 +214,29 @@ class Page:
                     await self._send_result(result, handler)
             except Exception as error:
                 await self._answer(error, frame, handler)
+            except asyncio.CancelledError:
+                if _is_cancelling():
+                    raise
+                _log.info("%r: what %s waited for was cancelled", conn, handler.name)
 
-    async def _call_apart(self, frame: Frame, handler: Handler, arguments: dict[str, Any]) -> Any:
-        """Call a handler in a copy of the context in which the page began."""
-        context = self._context.copy()
+    async def _handle(self, frame: Frame, handler: Handler, arguments: dict[str, Any]) -> None:
+        """Call a handler and send its result, in a context of this frame's own."""
         if self._debug:
-            context.run(handling.set, (frame, handler.name))
+            handling.set((frame, handler.name))
         call = handler.call(**arguments)
         if handler.cancel:
-            task = context.run(self.conn.spawn, call, handler.work_name)
-            return await self._watch_over(task)
-        return await self._run_in(context, call)
+            result = await self._watch_over(self.conn.spawn(call, handler.work_name))
+        else:
+            result = await call
+        if result is not None:
+            await self._send_result(result, handler)
 
     async def _handle_beside(self, frame: Frame, handler: Handler) -> None:
         """Handle one frame beside the others, in a task of its own."""
         try:
-            if self._debug:
-                handling.set((frame, handler.name))
-            call = handler.call(**handler.bind(self.conn, frame))
-            if handler.cancel:
-                result = await self._watch_over(self.conn.spawn(call, handler.work_name))
-            else:
-                result = await call
-            if result is not None:
-                await self._send_result(result, handler)
+            arguments = handler.bind(self.conn, frame)
+            self._clear_errors(frame)
+            await self._handle(frame, handler, arguments)
         except Exception as error:
             await self._answer(error, frame, handler)
 
@@ -254,7 +259,7 @@ class Page:
             return
         self._reading_on = True
         if self._reader is None and not self._left:
-            self._reader = asyncio.create_task(self._read_ahead())
+            self._reader = asyncio.create_task(self._read_ahead(), context=self._context.copy())
 
     async def _read_ahead(self) -> None:
         while self._reading_on and not self._left:
@@ -275,6 +280,8 @@ class Page:
             conn.let_go()
             self._set_deadline()
             return None
+        if conn.closing is not None and conn.closing[0] not in _COMES_BACK:
+            return None
         text: str | None = event.get("text")
         try:
             if text is None:
@@ -291,7 +298,9 @@ class Page:
         handler = self._endpoint.sole or self._endpoint.match(frame)
         if handler is None or not handler.concurrent or len(self._beside) >= self._most_beside:
             return frame, handler
-        task = asyncio.create_task(self._handle_beside(frame, handler))
+        task = asyncio.create_task(
+            self._handle_beside(frame, handler), context=self._context.copy()
+        )
         self._beside.add(task)
         task.add_done_callback(self._beside.discard)
         return None
@@ -302,9 +311,11 @@ class Page:
     def _run_in(self, context: Context, call: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
         """Step a coroutine in a context of its own, as part of this task."""
         run, busy = context.run, self._clock.busy
-        if not self._clock.ticks:
-            self._clock.start()
-        busy.add(self)
+        is_in_turn = asyncio.current_task() is self._task  # and not beside the frames
+        if is_in_turn:
+            if not self._clock.ticks:
+                self._clock.start()
+            busy.add(self)
         try:
             waits_for = run(call.send, None)
             while True:
@@ -317,12 +328,13 @@ class Page:
         except StopIteration as done:
             return done.value  # type: ignore[no-any-return]
         finally:
-            busy.discard(self)
+            if is_in_turn:
+                busy.discard(self)
 
     async def _send_result(self, result: object, handler: Handler) -> None:
         conn = self.conn
         if is_deferred(result):
-            await self._watch_over(conn.spawn(conn.send_all(result), handler.work_name))
+            await self._watch_over(conn.spawn_stream(result, handler.work_name))
             return
         try:
             messages = conn.serialise(result)
@@ -358,8 +370,10 @@ class Page:
             _log.error("%r: %s failed", conn, handler and handler.name, exc_info=error)
         if hook is not None:
             try:
-                call = hook.call(**hook.bind(conn, frame, error))
-                await conn.send_all(await self._run_in(self._context.copy(), call))
+                answering = self._answer_by(hook, hook.bind(conn, frame, error), frame)
+                await self._run_in(self._context.copy(), answering)
+            except Refused as refused:
+                await self._turn_away(refused)
             except Exception:
                 _log.exception("%r: the error hook %s failed", conn, hook.name)
         elif isinstance(error, BindingError) and frame is not None and frame.sender is not None:
@@ -367,6 +381,13 @@ class Page:
             await conn.send(show_errors(error, frame.sender))
         if isinstance(error, FrameTooBig):
             conn.close(refuse("too big"), "too big")
+
+    async def _answer_by(
+        self, hook: Handler, arguments: dict[str, Any], frame: Frame | None
+    ) -> None:
+        if self._debug and frame is not None:
+            handling.set((frame, hook.name))
+        await self.conn.send_all(await hook.call(**arguments))
 
     def _clear_errors(self, frame: Frame) -> None:
         if frame.sender in self._shown:
@@ -382,66 +403,78 @@ class Page:
             self._entered = True
             return True
         try:
-            call = hook.call(**hook.bind(conn))
+            arguments = hook.bind(conn)
             self._entered = True
-            result = await self._run_in(self._context.copy(), call)
-            if is_deferred(result):
-                await self._begin_stream(result, hook)
-            else:
-                await conn.send(result)
+            await self._run_in(self._context.copy(), self._begin(hook, arguments))
         except Refused as refused:
             await self._turn_away(refused)
         except BindingError as error:
             _log.info("%r: its address does not fit %s: %s", conn, hook.name, error)
             conn.close(refuse("bad query"), "bad query")
-        except Exception:
-            _log.exception("%r: the connect hook %s failed", conn, hook.name)
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and _is_cancelling():
+                raise
+            _log.error("%r: the connect hook %s failed", conn, hook.name, exc_info=error)
             conn.close(refuse("failed"), "error")
         return conn.closing is None
 
-    async def _begin_stream(self, content: object, hook: Handler) -> None:
-        """Stream beside the page's frames, which wait for the first piece."""
+    async def _begin(self, hook: Handler, arguments: dict[str, Any]) -> None:
+        """Call the connect hook; a stream goes on beside the frames, behind its first piece."""
+        content = await hook.call(**arguments)
+        if not is_deferred(content):
+            await self.conn.send(content)
+            return
         began = asyncio.get_running_loop().create_future()
 
         async def send_pieces() -> None:
-            async for piece in stream(content):
-                await self.conn.send(piece)
+            try:
+                async with aclosing(stream(content)) as pieces:
+                    async for piece in pieces:
+                        await self.conn.send(piece)
+                        if not began.done():
+                            began.set_result(None)
+            except Refused as refused:
                 if not began.done():
-                    began.set_result(None)
+                    raise
+                await self._turn_away(refused)
 
         streaming = self.conn.spawn(send_pieces(), hook.work_name)
-        await self._run_in(self._context, _first_of(streaming, began))
-        if not streaming.done():
+        await asyncio.wait((streaming, began), return_when=asyncio.FIRST_COMPLETED)
+        if began.done():
             streaming.add_done_callback(self.conn.report_work)
         elif not streaming.cancelled():
             streaming.result()
 
     async def _turn_away(self, refused: Refused) -> None:
-        if refused.content is not None:
+        try:
             await self.conn.send(refused.content)
+        except Exception:
+            _log.exception("%r: what it was to be told could not be sent", self.conn)
         self.conn.close(refused.close_code, refused.reason)
 
     def _interrupt(self) -> None:
-        """Close the socket, asked for by whoever: wait no longer for the page."""
-        self._closer = asyncio.create_task(self._close(*(self.conn.closing or (1012, ""))))
-        if self._waits:
-            self._cancel()
-        else:
+        """Close the socket: ``close`` was called, or a write failed."""
+        if self._closer is None:
+            code, reason = self.conn.closing or (refuse("slow"), "")
+            self._closer = asyncio.create_task(self._close(code, reason))
             self._set_deadline()
 
     async def _close(self, code: int, reason: str) -> None:
         conn = self.conn
-        try:
+        with suppress(TimeoutError):  # a page that reads nothing
             async with asyncio.timeout(CLOSE_SECONDS):
                 await conn.drained()
-                conn.let_go()
+        conn.let_go()
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
                 await self._send({"type": "websocket.close", "code": code, "reason": reason})
-        except Exception as error:  # a page that reads nothing, or has gone
+        except Exception as error:  # it has gone
             _log.debug("%r could not be told to close: %r", conn, error)
-            conn.let_go()
+        if self._waits and conn.closing is not None:
+            self._cancel()
 
     def _set_deadline(self) -> None:
-        if self._deadline is None and not self._waits:
+        if self._deadline is None:
             loop = asyncio.get_running_loop()
             self._deadline = loop.call_later(self.conn.limits.handler_seconds, self._expire)
 
@@ -483,20 +516,24 @@ class Page:
             for task in late:
                 _log.error("%r has gone, and its %s did not finish", conn, task.get_name())
                 task.cancel()
+        conn.leave_all()
+        if self._entered and self._endpoint.disconnect is not None:
+            await self._run_disconnect_hook(self._endpoint.disconnect)
         conn.forget()
-        hook = self._endpoint.disconnect
-        if not self._entered or hook is None:
-            return
+
+    async def _run_disconnect_hook(self, hook: Handler) -> None:
+        conn, limits = self.conn, self.conn.limits
         try:
             async with asyncio.timeout(limits.hook_seconds):
                 async for _ in stream(await hook.call(**hook.bind(conn))):
                     pass
-        except Exception:
-            _log.exception(
+        except (Exception, asyncio.CancelledError) as error:
+            _log.error(
                 "%r: the disconnect hook %s failed, or took over %s s (Limits.hook_seconds)",
                 conn,
                 hook.name,
                 limits.hook_seconds,
+                exc_info=error,
             )
 
 
@@ -506,7 +543,3 @@ _COMES_BACK: Final = (refuse("slow"), refuse("failed"))
 def _is_cancelling() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-async def _first_of(*futures: asyncio.Future[Any]) -> None:
-    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)

@@ -33,7 +33,7 @@ class Path:
     def __init__(self, text: str) -> None:
         if not text.startswith("/"):
             raise RegistrationError(f"The path {text!r} must start with a slash: '/{text}'.")
-        self.text = text
+        self.text: str = text
         self._converters: dict[str, Callable[[str], Any]] = {}
         pattern, at = "", 0
         for found in _PARAMETER.finditer(text):

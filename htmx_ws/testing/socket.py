@@ -20,7 +20,8 @@ class Closed(Exception):
     """The socket is closed: with ``code`` and ``reason``."""
 
     def __init__(self, code: int, reason: str) -> None:
-        self.code, self.reason = code, reason
+        self.code: int = code
+        self.reason: str = reason
         super().__init__(f"closed with {code} {reason}".rstrip())
 
 
@@ -28,7 +29,8 @@ class Denied(Exception):
     """The application refused the handshake: with the HTTP ``status``, and ``body``."""
 
     def __init__(self, status: int, body: bytes = b"") -> None:
-        self.status, self.body = status, body
+        self.status: int = status
+        self.body: bytes = body
         super().__init__(status, body)
 
     def __str__(self) -> str:
@@ -63,12 +65,12 @@ class Socket:
         debug: bool = True,
     ) -> None:
         self.dialect: Dialect = dialect
-        self.timeout = timeout
+        self.timeout: float = timeout
         self.subprotocol: str | None = None
         self.code: int | None = None
-        self.reason = ""
+        self.reason: str = ""
         self._app = app
-        self.scope = build_scope(
+        self.scope: dict[str, Any] = build_scope(
             path,
             origin=origin,
             headers=headers,

@@ -105,7 +105,7 @@ def _body(response: Any) -> str:
     headers = getattr(response, "headers", {})
     media_type = getattr(response, "media_type", None) or headers.get("Content-Type", "text/html")
     # Django's streaming responses raise AttributeError for their content.
-    body = getattr(response, "body", None) or getattr(response, "content", None)
+    body = getattr(response, "body", getattr(response, "content", None))
     if not isinstance(body, bytes) or "html" not in media_type:
         what = _article(type(response))
         raise TypeError(f"{what} has no HTML body to send: return a template response")

@@ -43,9 +43,9 @@ class Fragment:
     __slots__ = ("content", "style", "target")
 
     def __init__(self, style: str, target: str | None, content: object) -> None:
-        self.style = style
-        self.target = target
-        self.content = content
+        self.style: str = style
+        self.target: str | None = target
+        self.content: object = content
 
     @property
     def html(self) -> str:

@@ -46,7 +46,7 @@ class HtmxHeaders:
     __slots__ = ("raw",)
 
     def __init__(self, raw: Mapping[str, Any]) -> None:
-        self.raw = raw
+        self.raw: Mapping[str, Any] = raw
 
     def __repr__(self) -> str:
         return f"HtmxHeaders({self.raw!r})"
@@ -117,15 +117,23 @@ def parse(text: str, hint: Dialect | None = None) -> Frame:
     Unicode, nested less than about 200 deep, with at most 1,000 fields. A repeated key keeps
     its last value, as in a browser.
     """
+    # The usual text is what JSON.stringify makes of a form: its fields, then the headers, last.
+    # These are most of it and the same for every frame of a form, so they are parsed once. The
+    # key cannot stand like this inside of a string: both parts are JSON if the whole is.
+    form, key, headers = text.partition(_KEY_2)
+    if not key:
+        form, key, headers = text.partition(_KEY_4)
     try:
-        frame = _parse_usual(text, ',"HEADERS":', "htmx2")
-        if frame is None:
-            frame = _parse_usual(text, ',"headers":', "htmx4") or _parse_any(from_json(text), hint)
-    except ValueError as error:
-        _reject(text, str(error))
-    except TypeError:  # what from_json says of a lone surrogate
-        _reject(text, "it holds a lone surrogate, which is not valid Unicode")
-    values = frame[0]
+        values = from_json(form + "}")
+        frame = _new(Frame, (values, _parse_headers(headers), _DIALECTS[key]))
+        if not values or "HEADERS" in values or "headers" in values:
+            raise ValueError
+        if key == _KEY_4 and (
+            "values" in values or "body" in values or "HX-Request" not in frame.headers
+        ):
+            raise ValueError
+    except (ValueError, TypeError):
+        return _parse_any(text, hint)
     if len(values) > MAX_FIELDS:
         _reject(text, f"it has {len(values)} fields, and {MAX_FIELDS} are the most")
     for value in values.values():
@@ -134,28 +142,11 @@ def parse(text: str, hint: Dialect | None = None) -> Frame:
     return frame
 
 
-def _parse_usual(text: str, key: str, dialect: Dialect) -> Frame | None:
-    """Read what JSON.stringify makes of a form: its fields, then the headers, last.
-
-    The headers are most of the text and the same for every frame of a form, so they are
-    parsed once. None for any other text, which is then read as a whole.
-    """
-    form, found, headers = text.partition(key)
-    if not found:
-        return None
-    try:
-        # The key cannot stand like this inside of a string, so both are JSON if the whole is.
-        values = from_json(form + "}")
-        frame = _new(Frame, (values, _parse_headers(headers), dialect))
-    except ValueError:
-        return None
-    if not values or "HEADERS" in values or "headers" in values:
-        return None
-    if dialect == "htmx4" and (
-        "values" in values or "body" in values or "HX-Request" not in frame.headers
-    ):
-        return None
-    return frame
+_KEY_2: Final = ',"HEADERS":'
+_KEY_4: Final = ',"headers":'
+_DIALECTS: Final[Mapping[str, Dialect]] = {_KEY_2: "htmx2", _KEY_4: "htmx4", "": "raw"}
+#: What a NamedTuple's own constructor does, without the call of a Python function.
+_new: Final = tuple.__new__
 
 
 @lru_cache(maxsize=1024)
@@ -169,15 +160,25 @@ def _parse_headers(text: str) -> Mapping[str, Any]:
     return MappingProxyType(headers)
 
 
-#: What a NamedTuple's own constructor does, without the call of a Python function.
-_new: Final = tuple.__new__
-
-
-def _parse_any(members: Any, hint: Dialect | None) -> Frame:
+def _parse_any(text: str, hint: Dialect | None) -> Frame:
+    """Read any text as a whole."""
+    try:
+        members = from_json(text)
+    except ValueError as error:
+        _reject(text, str(error))
+    except TypeError:  # what from_json says of a lone surrogate
+        _reject(text, "it holds a lone surrogate, which is not valid Unicode")
     if type(members) is not dict:
-        raise ValueError(f"it is a JSON {_JSON_NAMES[type(members)]}")
+        _reject(text, f"it is a JSON {_JSON_NAMES[type(members)]}")
     if not _is_finite(members):
-        raise ValueError(_NOT_FINITE)
+        _reject(text, _NOT_FINITE)
+    frame = _recognise(members, hint)
+    if len(frame.values) > MAX_FIELDS:
+        _reject(text, f"it has {len(frame.values)} fields, and {MAX_FIELDS} are the most")
+    return frame
+
+
+def _recognise(members: dict[str, Any], hint: Dialect | None) -> Frame:
     upper, lower = members.get("HEADERS"), members.get("headers")
     if type(upper) is dict and not (hint == "htmx4" and type(lower) is dict):
         del members["HEADERS"]

@@ -89,8 +89,7 @@ def serialise(
         # Below "!" is white space, behind which a tag may begin; only svg's <g> begins with "<g".
         if (
             start in _SUSPECTS
-            or "<g" <= start < "<h"
-            or start < "!"
+            or (start < "<h" and (start >= "<g" or start < "!"))
             or "</d" in html
             or "</D" in html
         ):
@@ -257,7 +256,7 @@ def _mark(html: str, node: Node, style: str, target: str) -> Message:
     if style == "morph":
         plain = _mark(html, node, "outerHTML", target)
         morphed = _mark(html, node, "outerMorph", target).text
-        variants = dict.fromkeys(("htmx4", "htmx4beta", "htmx4alpha"), morphed)
+        variants: dict[str, str] = dict.fromkeys(("htmx4", "htmx4beta", "htmx4alpha"), morphed)
         return Message(plain.text, plain.supersedes, plain.cursor, variants)
     own = node.id is not None and id_selector(node.id) == target
     full = style in ("outerHTML", "innerHTML") and _is_one_id(target)

@@ -61,6 +61,38 @@ async def test_a_waiter_that_is_cancelled_leaves_the_work_to_the_others() -> Non
     assert await second == "done"
 
 
+async def test_work_that_is_cancelled_gives_the_other_value() -> None:
+    """A page that has gone takes its streams with it, which is no error of who awaits one."""
+    future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    waiting = Waiting(future, "it has gone")
+    future.cancel()
+    assert await waiting == "it has gone"
+
+
+async def test_work_that_is_cancelled_without_another_value_is_a_cancellation() -> None:
+    future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    future.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await Waiting(future)
+
+
+@pytest.mark.parametrize("work_too", [False, True])
+async def test_a_waiter_that_is_cancelled_itself_does_not_go_on(work_too: bool) -> None:
+    future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def wait() -> str:
+        return await Waiting(future, "it has gone")
+
+    waiter = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    waiter.cancel()
+    if work_too:
+        future.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+    assert future.cancelled() is work_too
+
+
 # --- from a thread ---------------------------------------------------------------------
 
 
@@ -135,12 +167,10 @@ async def test_a_thread_with_a_loop_of_its_own_gets_an_awaitable_for_it() -> Non
         assert isinstance(waiting, Waiting)
         seen.append("goes on")
         home.loop.call_soon_threadsafe(work.may_end.set)
-        return await waiting
+        value: str = await waiting
+        return value
 
-    def run() -> str:
-        return asyncio.run(elsewhere())
-
-    assert await asyncio.to_thread(run) == "value"
+    assert await asyncio.to_thread(lambda: asyncio.run(elsewhere())) == "value"
     assert seen == ["goes on"]
     assert work.threads == [home.thread]
 
@@ -191,3 +221,29 @@ async def test_an_error_of_a_plain_function_is_raised_in_the_thread() -> None:
     home = Home()
     with pytest.raises(ZeroDivisionError):
         await asyncio.to_thread(home.run, divmod, 1, 0)
+
+
+def test_when_the_loop_is_over_a_plain_function_gives_the_other_value() -> None:
+    home, work = asyncio.run(home_and_work())
+    assert home.run(work.threads.append, 1, otherwise=None) is None
+    assert work.threads == []
+
+
+def test_when_the_loop_is_over_a_plain_function_without_one_is_an_error_that_names_it() -> None:
+    home, work = asyncio.run(home_and_work())
+    with pytest.raises(RuntimeError, match=r"The event loop of .*Work\.fail.* is over"):
+        home.run(work.fail)
+
+
+async def test_a_loop_that_ends_just_as_it_is_called_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Between asking whether it runs and calling it, it may have ended."""
+    home, work = Home(), Work()
+    ended = asyncio.new_event_loop()
+    ended.close()
+    monkeypatch.setattr(ended, "is_running", lambda: True)
+    home.loop = ended
+    done = await asyncio.to_thread(home.call, work.at_once, "value", otherwise="it is over")
+    assert await done == "it is over"
+    assert await asyncio.to_thread(home.run, divmod, 1, 1, otherwise=(0, 0)) == (0, 0)

@@ -74,7 +74,9 @@ def test_htmx_4_is_the_default() -> None:
 
 @pytest.mark.parametrize("unknown", [0, 3, 5, "4", "2", "2.0.0", "", "latest"])
 def test_an_unknown_version_is_an_error_that_lists_the_known(unknown: int | str) -> None:
-    with pytest.raises(ValueError, match=r"use one of 1, 2, 4 or 1\.9\.12, 2\.0\.11, 4\.0\.1") as caught:
+    with pytest.raises(
+        ValueError, match=r"use one of 1, 2, 4 or 1\.9\.12, 2\.0\.11, 4\.0\.1"
+    ) as caught:
         scripts(unknown)
     assert f"htmx {unknown!r} is not known here" in str(caught.value)
 

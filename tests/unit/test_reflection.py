@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from htmx_ws.wire.serialise import serialise
 
 
 @pytest.fixture
-def reported(caplog: pytest.LogCaptureFixture) -> Iterator[Any]:
+def reported(caplog: pytest.LogCaptureFixture) -> Any:
     """Report on content that a handler sends for a frame of some values."""
 
     def report(values: dict[str, Any], *contents: object) -> list[str]:

@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from htmx_ws.errors import FragmentError
-from htmx_ws.wire.scan import MAX_DEPTH, Node, scan
+from htmx_ws.wire.node import Node
+from htmx_ws.wire.scan import scan
+from htmx_ws.wire.tree import MAX_DEPTH
 
 # The oracle
 

@@ -346,8 +346,8 @@ def test_any_iterable_of_origins_will_do() -> None:
 
 
 def test_no_origins_is_the_same_as_an_empty_list() -> None:
-    for origins in (None, (), []):
-        assert check_origin(handshake("http://evil.test"), origins) is not None
+    assert check_origin(handshake("http://evil.test"), None) is not None
+    assert check_origin(handshake("http://evil.test"), []) is not None
 
 
 # --- whatever comes --------------------------------------------------------------------
