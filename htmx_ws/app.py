@@ -110,7 +110,7 @@ class HtmxWS:
         room: str,
         content: object,
         *,
-        exclude: Connection | str | Iterable[Connection | str] = (),
+        exclude: Connection | str | Iterable[Connection | str] | None = None,
         to: Connection | str | None = None,
         variant: Callable[[Connection], object] | None = None,
     ) -> Awaitable[int]:
@@ -247,9 +247,7 @@ class HtmxWS:
         offered = scope.get("subprotocols") or ()
         return next((name for name in offered if name in self._subprotocols), None)
 
-    async def _turn_away(
-        self, reason: Reason, scope: Scope, receive: Receive, send: Send
-    ) -> None:
+    async def _turn_away(self, reason: Reason, scope: Scope, receive: Receive, send: Send) -> None:
         """Accept and close: a refused handshake makes every htmx try again for ever."""
         if (await receive())["type"] == "websocket.connect":
             # Browsers take an accept without the subprotocol that they want for a refusal.

@@ -10,14 +10,17 @@ in the host's middleware notes the current task, and must not cancel a publisher
 page of thousands is slow.
 """
 
+# write_to is a method of many connections at once, and so of none.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import asyncio
 import logging
 import secrets
 from asyncio.tasks import (
-    _enter_task,  # pyright: ignore[reportPrivateUsage]  # documented, for task implementers
-    _leave_task,  # pyright: ignore[reportPrivateUsage]
+    _enter_task,  # documented, for those who implement tasks
+    _leave_task,
 )
 from collections import deque
 from collections.abc import (
@@ -118,7 +121,7 @@ class Connection:
         """The query of the connect URL: a list for a field that comes more than once."""
         if self._query is None:
             text = self.scope.get("query_string", b"").decode("latin-1")
-            fields = parse_qs(text, keep_blank_values=True)
+            fields = parse_qs(text, keep_blank_values=True, max_num_fields=1000)
             self._query = {k: v[0] if len(v) == 1 else v for k, v in fields.items()}
         return self._query
 
@@ -260,8 +263,7 @@ class Connection:
 
     def _report_drained(self, value: bool) -> None:
         if self._drained is not None:
-            if not self._drained.done():
-                self._drained.set_result(value)
+            self._drained.set_result(value)
             self._drained = None
 
     def _lose(self, error: BaseException) -> None:

@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 from threading import get_ident
 from typing import Final
 
@@ -59,6 +60,7 @@ class Hub:
         self._strict = strict_html
         self._rooms: dict[str, dict[Connection, None]] = {}
         self._home: Home | None = None
+        self._starting: asyncio.Task[None] | None = None
         self._empty: asyncio.Event | None = None
         self.connections: dict[Connection, None] = {}
 
@@ -77,10 +79,19 @@ class Hub:
                 "This HtmxWS serves pages on another event loop that still runs: make one "
                 "HtmxWS for each loop, or serve all pages on one."
             )
-        self._home = home
-        self.connections.clear()
-        self._rooms.clear()
-        await self._backend.start(self.deliver)
+        if self._starting is None or self._starting.get_loop() is not home.loop:
+            self._starting = home.loop.create_task(self._start(home))
+        await asyncio.shield(self._starting)
+
+    async def _start(self, home: Home) -> None:
+        """Start once, whoever asked first: until then nobody is served."""
+        try:
+            self.connections.clear()
+            self._rooms.clear()
+            await self._backend.start(self.deliver)
+            self._home = home
+        finally:
+            self._starting = None
 
     async def stop(self) -> None:
         """Close every page with 1012, so that it comes back, and let the backend go."""
@@ -100,8 +111,7 @@ class Hub:
 
     def join(self, conn: Connection, room: str) -> Awaitable[bool]:
         """Put a page into a room; a page that has gone joins nothing."""
-        if not isinstance(room, str) or not room:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"A room is named by a str such as 'chat:lobby', not {room!r}.")
+        check_room(room)
         if conn.gone:
             return Done(False)
         self._rooms.setdefault(room, {})[conn] = None
@@ -145,11 +155,12 @@ class Hub:
         room: str,
         content: object,
         *,
-        exclude: Connection | str | Iterable[Connection | str] = (),
+        exclude: Connection | str | Iterable[Connection | str] | None = None,
         to: Connection | str | None = None,
         variant: Callable[[Connection], object] | None = None,
     ) -> Awaitable[int]:
         """Send content to every page of a room; see ``HtmxWS.publish``."""
+        check_room(room)
         publication = self._publication(content, exclude, to, variant)
         home = self._home
         if home is not None and get_ident() != home.thread:
@@ -159,14 +170,20 @@ class Hub:
     def _publication(
         self,
         content: object,
-        exclude: Connection | str | Iterable[Connection | str],
+        exclude: Connection | str | Iterable[Connection | str] | None,
         to: Connection | str | None,
         variant: Callable[[Connection], object] | None,
     ) -> Publication:
+        exclude = exclude or ()
         left_out = (exclude,) if isinstance(exclude, (str, Connection)) else exclude
         ids = frozenset(map(_id_of, left_out))
         only = None if to is None else _id_of(to)
         if callable(content) and not hasattr(type(content), "__html__"):
+            if iscoroutinefunction(content):
+                raise TypeError(
+                    "publish() renders for each page with a plain function, and "
+                    "this one is async: await what it needs before publishing."
+                )
             return Publication(render=content, variant=variant, exclude=ids, to=only)
         if is_deferred(content):
             raise TypeError(
@@ -212,6 +229,12 @@ class Hub:
                 continue
             for message in rendered[key]:
                 conn.deliver(room, message)
+
+
+def check_room(room: object) -> None:
+    """Raise ``TypeError`` for what cannot name a room."""
+    if not isinstance(room, str) or not room:
+        raise TypeError(f"A room is named by a str such as 'chat:lobby', not {room!r}.")
 
 
 def _id_of(conn: Connection | str) -> str:

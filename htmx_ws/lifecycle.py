@@ -21,7 +21,7 @@ from collections.abc import Coroutine, Generator
 from contextlib import aclosing, suppress
 from contextvars import Context, copy_context
 from types import coroutine
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from .connection import Connection, is_deferred, stream
 from .endpoint import Endpoint, Handler, show_errors
@@ -87,7 +87,7 @@ class Clock:
 
 
 class Page:
-    """One connection, served by one endpoint."""
+    """One connection, served by one endpoint, in the task in which it is made."""
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ class Page:
         self._left = False
         self._beside: set[asyncio.Task[None]] = set()
         self._shown: set[str] = set()
-        self._task: asyncio.Task[Any] | None = None
+        self._task = cast("asyncio.Task[Any]", asyncio.current_task())
         self._waits = False  # for the page, not for a handler
         self._cancelled_by_us = False
         self._deadline: asyncio.TimerHandle | None = None
@@ -130,7 +130,6 @@ class Page:
     async def serve(self, accept: Event) -> None:
         """Accept the page and serve it until it has gone."""
         conn = self.conn
-        self._task = asyncio.current_task()
         conn.on_close = self._interrupt
         try:
             await self._send(accept)
@@ -489,13 +488,12 @@ class Page:
         self._cancel()
 
     def _cancel(self) -> None:
-        if self._task is not None:
-            self._cancelled_by_us = True
-            self._task.cancel()
+        self._cancelled_by_us = True
+        self._task.cancel()
 
     def _is_our_cancel(self) -> bool:
         """Whether a cancellation came from here alone; then it is taken back."""
-        if not self._cancelled_by_us or self._task is None:
+        if not self._cancelled_by_us:
             return False
         self._cancelled_by_us = False
         return self._task.uncancel() == 0

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Final
 
 from ..errors import FragmentError
+from .elements import ELEMENTS
 
 __all__ = ["id_selector", "normalise"]
 
@@ -40,16 +41,6 @@ _TOKEN: Final = re.compile(
 )
 _ESCAPE_AND_TAB: Final = re.compile(r"\\[0-9A-F]{6}\t")
 _BARE_WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_TAGS: Final = frozenset(
-    """a abbr address area article aside audio b base bdi bdo blockquote body br button canvas
-    caption cite code col colgroup data datalist dd del details dfn dialog div dl dt em embed
-    fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 head header hgroup hr html i iframe
-    img input ins kbd label legend li link main map mark menu meta meter nav noscript object ol
-    optgroup option output p picture pre progress q rp rt ruby s samp script search section
-    select slot small source span strong style sub summary sup svg table tbody td template
-    textarea tfoot th thead time title tr track u ul var video wbr circle ellipse g line path
-    polygon polyline rect text use math""".split()
-)
 
 
 def id_selector(identifier: str) -> str:
@@ -74,7 +65,7 @@ def normalise(selector: str) -> str:
     stripped = selector.strip()
     if not stripped:
         raise FragmentError("The target is empty: name one, such as '#log'.")
-    if _BARE_WORD.fullmatch(stripped) and stripped.lower() not in _TAGS:
+    if _BARE_WORD.fullmatch(stripped) and stripped.lower() not in ELEMENTS:
         raise FragmentError(
             f"The target {stripped!r} means an element <{stripped}>, which HTML does not have: "
             f"for the element with that id write '#{stripped}'."

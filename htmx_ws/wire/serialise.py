@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 
 from ..errors import FragmentError
 from .content import render
+from .elements import SVG_PARTS, TABLE_PARTS
 from .fragment import Fragment
 from .scan import Node, scan
 from .selector import id_selector, normalise
@@ -116,19 +117,6 @@ _WRAPPERS: Final = {
     **dict.fromkeys(("col",), "colgroup"),
     **dict.fromkeys(("option", "optgroup"), "select"),
 }
-_TABLE_PARTS: Final = frozenset(
-    ("tr", "td", "th", "tbody", "thead", "tfoot", "caption", "colgroup", "col")
-)
-_SVG_PARTS: Final = frozenset(
-    """animate animatemotion animatetransform circle clippath defs desc ellipse feblend
-    fecolormatrix fecomponenttransfer fecomposite feconvolvematrix fediffuselighting
-    fedisplacementmap fedistantlight fedropshadow feflood fefunca fefuncb fefuncg fefuncr
-    fegaussianblur feimage femerge
-    femorphology feoffset fepointlight fespecularlighting fespotlight fetile feturbulence
-    filter foreignobject g image line lineargradient marker mask metadata mpath path pattern
-    polygon polyline radialgradient rect set stop switch symbol text textpath tspan use view
-    """.split()
-)
 
 #: Any of these will do around other content: htmx takes the wrapper off.
 _PLAIN_WRAPPERS: Final = ("div", "section", "htmx-ws")
@@ -137,7 +125,7 @@ _PLAIN_WRAPPERS: Final = ("div", "section", "htmx-ws")
 #: How content begins whose tags might be lost in a <div>, or that hides how it begins.
 _SUSPECTS: Final = frozenset(
     "".join(letters)
-    for name in (*_WRAPPERS, *_SVG_PARTS, "!--")
+    for name in (*_WRAPPERS, *SVG_PARTS, "!--")
     for start in {f"<{name}{end}"[:4] for end in "> /\t\n\r\f"}
     for letters in product(*zip(start.lower(), start.upper(), strict=True))
 )
@@ -166,7 +154,7 @@ def _wrapper(lower: str) -> str:
     name = first[1] if first else ""
     if name in _WRAPPERS:
         return _WRAPPERS[name]
-    if name in _SVG_PARTS:
+    if name in SVG_PARTS:
         return "svg"
     # A stray end tag in the content closes nothing when its element is not open.
     return next((tag for tag in _PLAIN_WRAPPERS if f"</{tag}" not in lower), "htmx-ws")
@@ -248,7 +236,7 @@ def _by_id(html: str, node: Node, style: str) -> Message:
 
 def _mark(html: str, node: Node, style: str, target: str) -> Message:
     """Write one element of the source with its swap on it, complete, as one message."""
-    if node.name in _SVG_PARTS:
+    if node.name in SVG_PARTS:
         raise FragmentError(
             f"An svg's <{node.name}> cannot travel alone: outside of <svg> browsers make an HTML "
             "element of it. Replace the whole <svg>, or update() the element around it."
@@ -345,7 +333,7 @@ def _are_independent(marked: list[tuple[Node, Message]]) -> bool:
     """Whether no swap of one message can touch what another of its swaps brings or removes."""
     targets: list[str] = []
     for node, message in marked:
-        if message.supersedes is None or not message.cursor or node.name in _TABLE_PARTS:
+        if message.supersedes is None or not message.cursor or node.name in TABLE_PARTS:
             return False
         if message.variants is not None:
             return False

@@ -395,11 +395,11 @@ async def test_a_class_can_be_a_handler() -> None:
     ],
 )
 def test_messages_and_logs_name_the_function_that_was_written(handler: Any, name: str) -> None:
-    assert Handler(handler, lambda: {}).name == name
+    assert Handler(handler, dict).name == name
 
 
 async def test_a_handler_in_c_can_be_called_too() -> None:
-    handler = Handler(functools.partial("{}".format, 7), lambda: {})
+    handler = Handler(functools.partial("{}".format, 7), dict)
     assert await handler.call() == "7"
 
 
@@ -549,7 +549,10 @@ RESULTS: dict[str, tuple[Content, list[Any]]] = {
     "awaitable of an awaitable": (lambda: coroutine_of(coroutine_of(P)), [P]),
     "awaitable of a generator": (lambda: coroutine_of(sync_pieces(P, item(1))), [P, item(1)]),
     "awaitable of nothing": (lambda: coroutine_of(None), []),
-    "list of awaitables": (lambda: [coroutine_of(item(1)), P, Later()], [item(1), P, item("later")]),
+    "list of awaitables": (
+        lambda: [coroutine_of(item(1)), P, Later()],
+        [item(1), P, item("later")],
+    ),
     "async generator": (lambda: async_pieces(item(1), None, P), [item(1), P]),
     "sync generator": (lambda: sync_pieces(item(1), None, P), [item(1), P]),
     "empty generator": (sync_pieces, []),

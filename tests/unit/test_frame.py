@@ -10,7 +10,6 @@ from typing import Any, Final
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic_core import from_json
 
 from htmx_ws.errors import FrameError, FrameTooBig
 from htmx_ws.testing.frames import build_frame
@@ -278,6 +277,8 @@ def test_a_repeated_key_keeps_its_last_value(
         ('{"a":1}x', "trailing"),
         ('{"a":1}{"b":2}', "trailing"),
         (f'{{"a":"1",{H2}}}x', "trailing"),
+        (f'{{"a":"1",{H2}x', "expected `,` or `}`"),
+        (f'{{"a":"1",{H4}]', "expected `,` or `}`"),
         (f'{{"a":"1",{H2}}}}}', "trailing"),
         (f'{{"a":"1",{H4}', "EOF"),
         (f"{{,{H2}}}", "key must be a string"),

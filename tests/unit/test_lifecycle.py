@@ -135,9 +135,7 @@ async def story() -> Story:
 
 
 @pytest.mark.parametrize("debug", [True, False])
-async def test_a_pages_frames_are_handled_one_at_a_time_in_order(
-    story: Story, debug: bool
-) -> None:
+async def test_a_pages_frames_are_handled_one_at_a_time_in_order(story: Story, debug: bool) -> None:
     at_work: list[str] = []
 
     @story.endpoint.on_message
@@ -533,7 +531,7 @@ async def test_a_handler_whose_awaited_work_is_cancelled_ends_and_nothing_else(
             return item(n)
         task = conn.start(asyncio.Event().wait(), name="work")
         story.begun.set()
-        await task
+        return await task
 
     @story.endpoint.on("stop", concurrent=True)
     async def stop(conn: Connection) -> None:
@@ -641,8 +639,9 @@ async def test_frames_that_are_handled_after_the_end_have_a_deadline_too() -> No
     assert story.notes == ["0", "1", "left"]
 
 
-async def test_a_frame_that_comes_with_the_end_while_a_slow_page_is_written_to_has_a_deadline(
-) -> None:
+async def test_a_frame_that_comes_with_the_end_while_a_slow_page_is_written_to_has_a_deadline() -> (
+    None
+):
     story = Story(limits=Limits(handler_seconds=0.01))
     story.keeps_its_connection()
 
@@ -1207,7 +1206,7 @@ async def serve_by_hand(story: Story, frames: int = 0) -> asyncio.Task[None]:
     async def send(event: Message) -> None: ...
 
     serving = asyncio.create_task(
-        story.live({"type": "websocket", "path": "/ws"}, events.get, send)  # type: ignore[arg-type]
+        story.live({"type": "websocket", "path": "/ws"}, events.get, send)
     )
     await soon(story.begun)
     return serving

@@ -705,6 +705,7 @@ def test_elements_that_are_independent_travel_together(content: str) -> None:
     "content",
     [
         '<p id="one">a</p><p id="one">b</p>',  # the same element twice
+        '<p id="&#111;ne">a</p><p id="&#111;ne">b</p>',
         '<p id="one"><i id="two"></i></p><p id="two">b</p>',  # the second is in the first
         '<p id="two">b</p><p id="one"><i id="two"></i></p>',
         '<p id="one"></p><p hx-swap-oob="innerHTML:#one">b</p>',
