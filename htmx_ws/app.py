@@ -20,7 +20,7 @@ from .lifecycle import Clock, Page
 from .markup import Attributes, connect_attrs, dialect_of, send_attrs
 from .middleware import wrap
 from .routing import scope_path
-from .security import Limits, Reason, check_origin, refuse
+from .security import Limits, Reason, check_allow_list, check_origin, refuse
 from .types import ASGIApp, Receive, Scope, Send
 
 __all__ = ["HtmxWS"]
@@ -52,7 +52,7 @@ class HtmxWS:
         strict_html: bool = False,
         subprotocols: Iterable[str] = (),
     ) -> None:
-        self._origins = (origins,) if isinstance(origins, str) else tuple(origins or ())
+        self._origins = check_allow_list([origins] if isinstance(origins, str) else origins or ())
         self._limits = Limits() if limits is None else limits
         self._debug = debug
         self._strict = strict_html

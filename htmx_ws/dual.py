@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from threading import get_ident
 from typing import Any, Final, Generic, TypeVar
 
@@ -88,8 +88,11 @@ class Home:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return Done(future.result())
-        return Waiting(asyncio.wrap_future(future))
+            try:
+                return Done(future.result())
+            except CancelledError:  # the loop ended meanwhile
+                return Done(otherwise)
+        return Waiting(asyncio.wrap_future(future), otherwise)
 
     def run(self, function: Callable[..., T], *args: Any, otherwise: T = _RAISE) -> T:
         """Run a function of this home from another thread, and give its result.

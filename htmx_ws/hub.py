@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from inspect import iscoroutinefunction
@@ -62,6 +63,8 @@ class Hub:
         self._home: Home | None = None
         self._starting: asyncio.Task[None] | None = None
         self._empty: asyncio.Event | None = None
+        self._due: deque[tuple[str, Publication]] = deque()
+        self._delivers = False
         self.connections: dict[Connection, None] = {}
 
     # --- start and stop ----------------------------------------------------------------
@@ -201,6 +204,17 @@ class Hub:
 
     def deliver(self, room: str, epoch: str, offset: int, publication: Publication) -> None:
         """Push what the backend hands over to the room's pages, in its order."""
+        self._due.append((room, publication))
+        if self._delivers:  # what a publication's rendering publishes comes after it
+            return
+        self._delivers = True
+        try:
+            while self._due:
+                self._deliver(*self._due.popleft())
+        finally:
+            self._delivers = False
+
+    def _deliver(self, room: str, publication: Publication) -> None:
         members = self._rooms.get(room)
         if not members:
             return

@@ -16,7 +16,15 @@ from urllib.parse import urlsplit
 
 from .errors import FrameError, FrameTooBig
 
-__all__ = ["ALLOW_ALL", "Limits", "Reason", "check_origin", "check_size", "refuse"]
+__all__ = [
+    "ALLOW_ALL",
+    "Limits",
+    "Reason",
+    "check_allow_list",
+    "check_origin",
+    "check_size",
+    "refuse",
+]
 
 Reason = Literal[
     "bad origin", "not found", "bad query", "forbidden", "too big", "failed", "slow", "restart"
@@ -88,6 +96,19 @@ ALLOW_ALL: Final = "*"
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 #: An Origin is quoted in the log, and may be as long as a server takes headers.
 _QUOTED: Final = 200
+
+
+def check_allow_list(origins: Iterable[str]) -> tuple[str, ...]:
+    """Give an allow-list of origins back; raises ``ValueError`` for what no Origin could match."""
+    entries = tuple(origins)
+    for entry in entries:
+        plain = entry.rstrip("/").replace("://*.", "://", 1)
+        if entry != ALLOW_ALL and ("*" in plain or _split(plain) is None):
+            raise ValueError(
+                f"No page has the origin {entry!r}: write a scheme, a host and at most a port, "
+                "such as 'https://example.com' or 'https://*.example.com', or '*' for all."
+            )
+    return entries
 
 
 def check_origin(scope: Mapping[str, Any], origins: Iterable[str] | None = None) -> str | None:

@@ -174,18 +174,22 @@ class Socket:
         /,
         *,
         sender: str | None = None,
-        name: str | None = None,
-        tag: str = "form",
+        sender_name: str | None = None,
+        sender_tag: str = "form",
         **fields: Any,
     ) -> None:
         """Send a frame, as this dialect's htmx does: ``send(msg="hi", sender="say-form")``.
 
-        ``sender`` is the id of the element that sends, ``name`` its name attribute, ``tag`` its
-        tag; fields with these names go in ``values``: ``send({"name": "Ann"})``. Raises
-        ``Closed`` when the socket is.
+        ``sender`` is the id of the element that sends, ``sender_name`` its name attribute,
+        ``sender_tag`` its tag; fields with these names go in ``values``. Raises ``Closed`` when
+        the socket is.
         """
         frame = build_frame(
-            {**(values or {}), **fields}, dialect=self.dialect, sender=sender, name=name, tag=tag
+            {**(values or {}), **fields},
+            dialect=self.dialect,
+            sender=sender,
+            name=sender_name,
+            tag=sender_tag,
         )
         await self.send_text(frame)
 

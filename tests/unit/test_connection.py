@@ -862,7 +862,7 @@ async def test_a_write_may_publish_itself() -> None:
         await desk.live.publish(ROOM, item(1))
         assert asyncio.current_task() is task
         assert page.pending == texts(item(1))
-        assert other.pending == texts(item("echo"), item(1))
+        assert other.pending == texts(item(1), item("echo"))
 
 
 # --- rooms and gates -------------------------------------------------------------------

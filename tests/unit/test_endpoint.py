@@ -367,7 +367,7 @@ def decorated_sync(msg: str) -> Any:
         decorated_sync,
         lambda msg: item(msg),
     ],
-    ids=lambda handler: repr(handler)[:40],
+    ids=lambda handler: getattr(handler, "__name__", type(handler).__name__),
 )
 async def test_whatever_can_be_called_can_be_a_handler(handler: Any) -> None:
     live = HtmxWS()

@@ -864,3 +864,82 @@ async def test_a_loop_that_runs_on_without_pages_is_no_hindrance() -> None:
     await hub.publish("room", item("a"))
     assert page.received == ["a"]
     await let_go([page])
+
+
+class SlowToStart(MemoryBackend):
+    """Starts when it is let; fails as often as it is told."""
+
+    def __init__(self, failures: int = 0) -> None:
+        super().__init__()
+        self.starts = 0
+        self.failures = failures
+        self.may_start = asyncio.Event()
+
+    async def start(self, deliver: Callable[[str, str, int, Any], None]) -> None:
+        self.starts += 1
+        await self.may_start.wait()
+        if self.failures:
+            self.failures -= 1
+            raise OSError("the broker is away")
+        await super().start(deliver)
+
+
+async def test_pages_that_come_at_once_wait_for_one_start() -> None:
+    backend = SlowToStart()
+    hub = Hub(backend)
+    starts = [asyncio.create_task(hub.start()) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert not any(start.done() for start in starts)
+    backend.may_start.set()
+    await asyncio.gather(*starts)
+    assert backend.starts == 1
+
+
+async def test_a_backend_that_could_not_start_is_started_by_the_next_page() -> None:
+    backend = SlowToStart(failures=1)
+    backend.may_start.set()
+    hub = Hub(backend)
+    with pytest.raises(OSError, match="away"):
+        await hub.start()
+    await hub.start()
+    page = Page(hub)
+    await hub.join(page.conn, "room")
+    await hub.publish("room", item(1))
+    assert page.received == ["1"]
+    await let_go([page])
+
+
+async def test_an_async_renderer_is_refused_before_anything_is_published(hub: Hub) -> None:
+    async def render(conn: Connection) -> object:
+        return item(conn.id)
+
+    with pytest.raises(TypeError, match="plain function"):
+        hub.publish("room", render)
+
+
+@pytest.mark.parametrize("room", ["", None, 5])
+async def test_a_room_that_is_no_name_cannot_be_published_to(hub: Hub, room: Any) -> None:
+    with pytest.raises(TypeError, match="named by a str"):
+        hub.publish(room, item(1))
+
+
+async def test_excluding_nobody_may_be_said_by_none(hub: Hub) -> None:
+    page = Page(hub)
+    await hub.join(page.conn, "room")
+    await hub.publish("room", item(1), exclude=None)
+    assert page.received == ["1"]
+
+
+async def test_what_a_rendering_publishes_comes_after_what_it_renders(hub: Hub) -> None:
+    pages = [Page(hub), Page(hub)]
+    for page in pages:
+        await hub.join(page.conn, "room")
+
+    def render(conn: Connection) -> object:
+        if conn is pages[1].conn:
+            hub.publish("room", item("second"))
+        return item("first")
+
+    await hub.publish("room", render)
+    assert [page.received for page in pages] == [["first", "second"]] * 2
+    await let_go(pages)

@@ -11,7 +11,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from htmx_ws.errors import FrameError, FrameTooBig
-from htmx_ws.security import ALLOW_ALL, Limits, Reason, check_origin, check_size, refuse
+from htmx_ws.security import (
+    ALLOW_ALL,
+    Limits,
+    Reason,
+    check_allow_list,
+    check_origin,
+    check_size,
+    refuse,
+)
 
 HOST = "example.test"
 
@@ -458,3 +466,17 @@ def test_a_limit_may_be_nothing_at_all() -> None:
     with pytest.raises(FrameTooBig):
         check_size("a", limits)
     assert replace(limits, frame_bytes_hard=1).frame_bytes_hard == 1
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["example.com", "https://example.com/path", "ftp://example.com", "", "https://*", "null"],
+)
+def test_an_origin_that_no_page_can_have_is_refused_in_the_allow_list(entry: str) -> None:
+    with pytest.raises(ValueError, match=r"https://example\.com"):
+        check_allow_list(["https://example.com", entry])
+
+
+def test_the_allow_list_takes_origins_subdomains_and_all() -> None:
+    entries = ["https://example.com", "http://localhost:8000/", "https://*.example.com", "*"]
+    assert check_allow_list(iter(entries)) == tuple(entries)

@@ -68,7 +68,7 @@ async def test_a_page_sends_and_receives() -> None:
 
 async def test_a_page_sends_frames_of_its_dialect() -> None:
     async with Socket(echo, "/", dialect="htmx2") as page:
-        await page.send(msg="hi", sender="say-form", name="say")
+        await page.send(msg="hi", sender="say-form", sender_name="say")
         frame = parse(await page.receive())
     assert frame.values == {"msg": "hi"}
     assert (frame.dialect, frame.sender, frame.htmx.trigger_name) == ("htmx2", "say-form", "say")
@@ -76,7 +76,7 @@ async def test_a_page_sends_frames_of_its_dialect() -> None:
 
 async def test_htmx_4_is_the_default_dialect() -> None:
     async with Socket(echo, "/") as page:
-        await page.send({"msg": "hi"}, sender="say", tag="button")
+        await page.send({"msg": "hi"}, sender="say", sender_tag="button")
         frame = parse(await page.receive())
     assert (frame.dialect, frame.sender, frame.htmx.tag) == ("htmx4", "say", "button")
 
