@@ -247,3 +247,24 @@ async def test_a_loop_that_ends_just_as_it_is_called_is_over(
     done = await asyncio.to_thread(home.call, work.at_once, "value", otherwise="it is over")
     assert await done == "it is over"
     assert await asyncio.to_thread(home.run, divmod, 1, 1, otherwise=(0, 0)) == (0, 0)
+
+
+def test_a_thread_that_waits_when_the_loop_ends_is_let_go() -> None:
+    begun, gave = threading.Event(), list[object]()
+
+    async def never() -> bool:
+        begun.set()
+        await asyncio.Event().wait()
+        return True
+
+    async def main() -> threading.Thread:
+        home = Home()
+
+        thread = threading.Thread(target=lambda: gave.append(home.call(never, otherwise=False)))
+        thread.start()
+        await asyncio.to_thread(begun.wait, 5)
+        return thread
+
+    asyncio.run(main()).join(5)
+    assert len(gave) == 1
+    assert not gave[0]
