@@ -36,7 +36,7 @@ lint: dev ## format, lint rules and import floors, checked only
 types: dev ## mypy on everything, pyright on what users import
 	$(PY) -m mypy $(CODE)
 	$(PY) -m pyright --pythonpath $(PY)
-	@said=$$($(PY) -m pyright --pythonpath $(PY) --verifytypes htmx_ws --ignoreexternal) || \
+	@said=$$(PYTHONPATH=. $(PY) -m pyright --pythonpath $(PY) --verifytypes htmx_ws --ignoreexternal) || \
 		{ echo "$$said"; exit 1; }
 
 unit: dev ## the unit tests; they cover every line and branch of htmx_ws

@@ -90,6 +90,13 @@ class Story:
     def page(self, **how: Any) -> Socket:
         return Socket(self.live, "/ws", **how)
 
+    def marks_what_was_read(self) -> None:
+        """A frame of ``mark`` sets ``begun`` when all frames before it have been read."""
+
+        @self.endpoint.on("mark", concurrent=True)
+        async def mark() -> None:
+            self.begun.set()
+
     @asynccontextmanager
     async def gone_while_it_works(self, **values: Any) -> AsyncIterator[Connection]:
         """A page that sends a frame, whose handler sets ``begun``, and is noticed to have gone."""
@@ -650,21 +657,22 @@ async def test_a_frame_that_comes_with_the_end_while_a_slow_page_is_written_to_h
         story.notes.append(n)
         if n == "1":
             await asyncio.Event().wait()
-        story.begun.set()
         await story.may_end.wait()
         return item(n)
+
+    story.marks_what_was_read()
 
     page = story.page(debug=False)
     await page.open()
     page.stall()
     await page.send(n="0")
     await page.send(n="1")
+    await page.send(sender="mark")
     await soon(story.begun)
-    noticed = await until_it_goes(story.conn)
     story.may_end.set()
-    closing = asyncio.create_task(page.close())
-    await soon(noticed)
-    await closing
+    while not story.conn._busy:  # until it is written to
+        await asyncio.sleep(0)
+    await page.close()
     assert story.notes == ["0", "1", "left"]
 
 
@@ -723,17 +731,15 @@ async def test_after_a_close_for_good_no_frame_is_handled(
     @story.endpoint.on_message
     async def handler(n: str, conn: Connection) -> None:
         story.notes.append(n)
-        story.begun.set()
         await story.may_end.wait()
         conn.close(code)
 
+    story.marks_what_was_read()
     async with story.page() as page:
         await page.send(n="0")
         await page.send(n="1")
+        await page.send(sender="mark")
         await soon(story.begun)
-        beside = asyncio.Event()
-        asyncio.get_running_loop().call_later(10 * Clock.TICK, beside.set)
-        await soon(beside)  # the second frame has been read
         story.may_end.set()
         assert await page.closed() == code
         await soon(story.over)
@@ -771,15 +777,13 @@ async def test_a_close_ends_a_page_that_stops_reading_on(story: Story) -> None:
 
     @story.endpoint.on_message
     async def handler() -> Any:
-        story.begun.set()
         await story.may_end.wait()
-        ticks = asyncio.Event()
-        asyncio.get_running_loop().call_later(10 * Clock.TICK, ticks.set)
-        await ticks.wait()
         return item("done")
 
+    story.marks_what_was_read()
     async with story.page(debug=False) as page:
         await page.send()
+        await page.send(sender="mark")
         await soon(story.begun)
         story.may_end.set()
         assert await page.receive() == texts(item("done"))[0]
@@ -1566,14 +1570,16 @@ async def test_a_page_does_not_see_what_another_pages_handler_sets(
     async def reads() -> Any:
         return item(VARIABLE.get())
 
-    VARIABLE.set("by the host")
-    async with story.page(debug=debug) as other, story.page(debug=debug) as page:
+    VARIABLE.set("by another page's host")
+    async with story.page(debug=debug) as other:
         await other.send(sender="set")
         await other.receive()
-        await page.send(sender="work")
-        await page.send(sender="read")
-        assert await page.receive() == texts(item("by the host"))[0]
-        story.may_end.set()
+        VARIABLE.set("by the host")
+        async with story.page(debug=debug) as page:
+            await page.send(sender="work")
+            await page.send(sender="read")
+            assert await page.receive() == texts(item("by the host"))[0]
+            story.may_end.set()
 
 
 @pytest.mark.parametrize("debug", [True, False])
