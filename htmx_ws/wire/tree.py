@@ -71,13 +71,13 @@ class Tree:
     __slots__ = ("deep", "foreign", "html", "lost", "modes", "nodes", "stack", "top")
 
     def __init__(self, html: str) -> None:
-        self.html = html
+        self.html: str = html
         self.nodes: list[Node] = []
         self.stack: list[str] = []  # open elements; "svg/g" is a foreign one
-        self.modes = ["start"]  # the fragment's, then of each open table part or template
+        self.modes: list[str] = ["start"]  # the fragment's, then of each open table part or template
         self.lost: list[str] = []  # formatting elements closed by something else's tag
         self.deep: set[str] = set()  # formatting elements of which the parser forgets the outer
-        self.foreign = 0  # how many foreign elements are open
+        self.foreign: int = 0  # how many foreign elements are open
         self.top: tuple[str, int, int, str | None, str | None, tuple[int, int] | None]
         if "\0" in html:
             self.refuse("browsers drop NUL characters", html.index("\0"), "leave it out")
