@@ -74,7 +74,7 @@ class Tree:
         self.html: str = html
         self.nodes: list[Node] = []
         self.stack: list[str] = []  # open elements; "svg/g" is a foreign one
-        self.modes: list[str] = ["start"]  # the fragment's, then of each open table part or template
+        self.modes: list[str] = ["start"]  # the fragment, then its table parts and templates
         self.lost: list[str] = []  # formatting elements closed by something else's tag
         self.deep: set[str] = set()  # formatting elements of which the parser forgets the outer
         self.foreign: int = 0  # how many foreign elements are open
