@@ -57,7 +57,8 @@ _endings: Final[set[asyncio.Task[None]]] = set()
 class Clock:
     """Tells pages whose handler takes long to read on; one for all, so that none needs a timer.
 
-    A page is in ``busy`` while a handler of its runs. What is there at two ticks reads on.
+    A page says by ``at_work`` that a handler of its runs, and is watched from then on until a
+    tick finds it idle. One that is at work at two ticks reads on.
     """
 
     TICK: Final = 0.05  # seconds: a Stop button waits for two of these at the most
@@ -65,22 +66,28 @@ class Clock:
 
     def __init__(self) -> None:
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
-        self.busy: set[Page] = set()
         self.ticks: bool = False
+        self._pages: set[Page] = set()
         self._seen: set[Page] = set()
         self._idle = 0
         self._context = Context()  # not that of the page whose handler starts it
 
-    def start(self) -> None:
-        """Tick, until there has been nothing to do for a while."""
-        self.ticks, self._idle = True, 0
-        self.loop.call_later(self.TICK, self._tick, context=self._context)
+    def watch(self, page: Page) -> None:
+        """Look at a page from now on, until it is idle; tick, if it does not."""
+        page.is_watched = True
+        self._pages.add(page)
+        if not self.ticks:
+            self.ticks, self._idle = True, 0
+            self.loop.call_later(self.TICK, self._tick, context=self._context)
 
     def _tick(self) -> None:
-        for page in self._seen & self.busy:
+        at_work = {page for page in self._pages if page.at_work}
+        for page in self._pages - at_work:
+            page.is_watched = False
+        for page in at_work & self._seen:
             page.read_on()
-        self._seen = set(self.busy)
-        self._idle = 0 if self._seen else self._idle + 1
+        self._pages, self._seen = at_work, set(at_work)
+        self._idle = 0 if at_work else self._idle + 1
         self.ticks = self._idle < self.IDLE
         if self.ticks:
             self.loop.call_later(self.TICK, self._tick, context=self._context)
@@ -113,6 +120,8 @@ class Page:
         self._hint: Dialect | None = conn.dialect
         self._surely_small = conn.limits.frame_bytes // 4  # characters: UTF-8 takes up to four
         self._most_beside = conn.limits.concurrent
+        self.at_work: bool = False  # on a handler, in the page's order
+        self.is_watched: bool = False  # by the clock
         self._inbox: deque[Work] = deque()
         self._inbox_has_room = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
@@ -160,7 +169,6 @@ class Page:
         The way of nearly every frame is one straight line through this function.
         """
         conn, inbox, receive = self.conn, self._inbox, self._receive
-        clock, busy = self._clock, self._clock.busy
         self._waits = False
         while True:
             work: Work | None
@@ -196,13 +204,13 @@ class Page:
                     handling_it = self._handle(frame, handler, arguments)
                     await self._run_in(self._context.copy(), handling_it)
                     continue
-                if not clock.ticks:
-                    clock.start()
-                busy.add(self)
+                self.at_work = True
+                if not self.is_watched:
+                    self._clock.watch(self)
                 try:
                     result = await handler.call(**arguments)
                 finally:
-                    busy.discard(self)
+                    self.at_work = False
                     self._isolates = copy_context() != self._context
                 if type(result) is Fragment:
                     messages = serialise(result) if self._plain else conn.serialise(result)
@@ -309,12 +317,12 @@ class Page:
     @coroutine
     def _run_in(self, context: Context, call: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
         """Step a coroutine in a context of its own, as part of this task."""
-        run, busy = context.run, self._clock.busy
+        run = context.run
         is_in_turn = asyncio.current_task() is self._task  # and not beside the frames
         if is_in_turn:
-            if not self._clock.ticks:
-                self._clock.start()
-            busy.add(self)
+            self.at_work = True
+            if not self.is_watched:
+                self._clock.watch(self)
         try:
             waits_for = run(call.send, None)
             while True:
@@ -328,7 +336,7 @@ class Page:
             return done.value  # type: ignore[no-any-return]
         finally:
             if is_in_turn:
-                busy.discard(self)
+                self.at_work = False
 
     async def _send_result(self, result: object, handler: Handler) -> None:
         conn = self.conn
