@@ -457,12 +457,14 @@ async def _write_in_turn(
     room: str,
     turn: _Turn,
 ) -> None:
+    text, has_variants = message.text, message.variants is not None
     for conn in conns:
         if conn._busy or conn.gone or room in conn._gates:
             conn.deliver(room, message)
             continue
         writer = conn._writer or conn._get_writer()
-        text = message.text if message.variants is None else message.text_for(conn.dialect)
+        if has_variants:
+            text = message.text_for(conn.dialect)
         turn.conn = conn
         _enter_task(loop, writer)
         try:

@@ -440,6 +440,7 @@ class Page:
                         await self.conn.send(piece)
                         if not began.done():
                             began.set_result(None)
+                        await asyncio.sleep(0)  # as every stream: see send_all
             except Refused as refused:
                 if not began.done():
                     raise

@@ -18,7 +18,7 @@ from itertools import product
 from typing import Final, NamedTuple
 
 from ..errors import FragmentError
-from .content import render
+from .content import HTML, render
 from .elements import SVG_PARTS, TABLE_PARTS
 from .fragment import Fragment
 from .scan import Node, scan
@@ -83,7 +83,7 @@ def serialise(
         if around is None:
             return _serialise_fragment(content)
         html = content.content
-        if type(html) is not str:
+        if type(html) is not str and type(html) is not HTML:
             html = render(html)
         before, after, supersedes = around
         start = html[:4]

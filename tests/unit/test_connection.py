@@ -349,6 +349,29 @@ async def test_in_a_thread_everything_blocks_until_it_is_done() -> None:
     assert results == [True, True, True, {ROOM, "other"}, True, True, False, 1, 1]
 
 
+async def test_what_is_done_in_a_thread_happens_on_the_loop() -> None:
+    threads: list[int] = []
+
+    class Rooms(Hub):
+        def join(self, conn: Connection, room: str) -> Awaitable[bool]:
+            threads.append(threading.get_ident())
+            return super().join(conn, room)
+
+        def leave(self, conn: Connection, room: str) -> Awaitable[bool]:
+            threads.append(threading.get_ident())
+            return super().leave(conn, room)
+
+    async def write(event: Message) -> None:
+        threads.append(threading.get_ident())
+
+    conn = Connection({"type": "websocket"}, write, Rooms(MemoryBackend()))
+    for call in (conn.join, conn.leave):
+        assert await asyncio.to_thread(call, ROOM)
+    assert await asyncio.to_thread(conn.send, item(1))
+    assert threads == [threading.get_ident()] * 3
+    conn.let_go()
+
+
 async def test_in_a_thread_close_closes() -> None:
     desk = Desk()
 
@@ -513,6 +536,32 @@ async def test_awaiting_send_waits_for_the_page_and_not_awaiting_does_not() -> N
         assert await unawaited is True
         assert page.pending == texts(item(1), item(2))
         assert await conn.drained() is True
+
+
+async def test_one_may_wait_until_a_slow_page_has_taken_what_was_returned() -> None:
+    desk = Desk()
+    desk.endpoint.on_message(done)
+    async with desk.page("a", debug=False) as page:
+        page.stall()
+        await page.send(msg="")
+        while not desk.conns["a"]._busy:
+            await asyncio.sleep(0)
+        drained = asyncio.ensure_future(desk.conns["a"].drained())
+        await asyncio.sleep(0)
+        assert not drained.done()
+        page.resume()
+        assert await soon(drained) is True
+        assert page.pending == texts(item("done"))
+
+
+async def test_pushing_says_whether_the_page_is_there() -> None:
+    desk = Desk()
+    (message,) = serialise(item(1))
+    async with desk.page("a") as page:
+        assert desk.conns["a"].push(message) is True
+        page.stall()
+        assert desk.conns["a"].push(message) is True
+    assert desk.conns["a"].push(message) is False
 
 
 async def test_what_is_returned_to_a_slow_page_keeps_its_order_with_what_is_published() -> None:

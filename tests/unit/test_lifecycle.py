@@ -325,16 +325,20 @@ async def test_handlers_that_run_beside_are_bounded_and_the_rest_take_their_turn
 
 
 class Gauge:
-    """Counts how often the application asks a page for more."""
+    """Counts how often the application asks a page for more, which it must not do twice at once."""
 
     def __init__(self, app: Any) -> None:
-        self.app, self.asked, self.waiting = app, 0, asyncio.Event()
+        self.app, self.asked, self.asks, self.asked_twice = app, 0, False, False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def counted() -> Message:
             self.asked += 1
-            self.waiting.set()
-            return await receive()
+            self.asked_twice |= self.asks
+            self.asks = True
+            try:
+                return await receive()
+            finally:
+                self.asks = False
 
         await self.app(scope, counted, send)
 
@@ -363,6 +367,82 @@ async def test_frames_that_wait_hold_reading_back_until_there_is_room(limit: int
         story.may_end.set()
         assert await receive_all(page, 10) == texts(*map(item, range(10)))
         assert gauge.asked >= 10
+    assert not gauge.asked_twice
+
+
+async def test_there_is_room_again_as_soon_as_the_next_frame_is_begun() -> None:
+    story = Story(limits=Limits(frames_waiting=1))
+
+    @story.endpoint.on("work")
+    async def works(n: str) -> Any:
+        if n == "0":
+            story.begun.set()
+            await story.may_end.wait()
+        else:
+            await story.over.wait()
+        return item(n)
+
+    @story.endpoint.on("stop", concurrent=True)
+    async def stop() -> None:
+        story.over.set()
+
+    async with story.page() as page:
+        await page.send(n="0", sender="work")
+        await page.send(n="1", sender="work")
+        await page.send(sender="stop")
+        await soon(story.begun)
+        ticks = asyncio.Event()
+        asyncio.get_running_loop().call_later(10 * Clock.TICK, ticks.set)
+        await soon(ticks)  # reading is held back
+        story.may_end.set()
+        assert await receive_all(page, 2) == texts(item(0), item(1))
+
+
+async def test_a_stream_that_runs_beside_leaves_the_reading_to_the_page() -> None:
+    story = Story()
+    gauge = Gauge(story.live)
+
+    @story.endpoint.on("feed", concurrent=True)
+    async def feed() -> AsyncIterator[Any]:
+        yield item("first")
+        await story.may_end.wait()
+        yield item("last")
+
+    story.endpoint.on_message(done)
+    async with Socket(gauge, "/ws") as page:
+        await page.send(sender="feed")
+        assert await page.receive() == texts(item("first"))[0]
+        for _ in range(5):
+            await page.send()
+            assert await page.receive() == texts(item("done"))[0]
+        story.may_end.set()
+        assert await page.receive() == texts(item("last"))[0]
+    assert not gauge.asked_twice
+
+
+@pytest.mark.parametrize("debug", [True, False])
+async def test_a_frame_waits_until_the_page_has_taken_the_answer_to_the_one_before(
+    story: Story, debug: bool
+) -> None:
+    """Else a page that sends and does not read would have its answers pile up here."""
+
+    @story.endpoint.on_message
+    async def handler(n: str) -> Any:
+        story.notes.append(n)
+        return item(n)
+
+    async with story.page(debug=debug) as page:
+        page.stall()
+        story.conn.send(item("published"))
+        await page.send(n="0")
+        await page.send(n="1")
+        while not story.notes:
+            await asyncio.sleep(0)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert story.notes == ["0"]
+        page.resume()
+        assert await receive_all(page, 3) == texts(item("published"), item(0), item(1))
 
 
 async def test_reading_is_held_back_more_than_once_in_a_life() -> None:
@@ -792,6 +872,89 @@ async def test_a_close_ends_a_page_that_stops_reading_on(story: Story) -> None:
         await soon(story.over)
 
 
+async def test_frames_that_came_before_a_close_are_handled_though_the_page_reads_nothing(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("htmx_ws.lifecycle.CLOSE_SECONDS", 0.01)
+
+    @story.endpoint.on_message
+    async def handler(n: str) -> Any:
+        await story.may_end.wait()
+        story.notes.append(n)
+        return item(n)
+
+    story.marks_what_was_read()
+    async with story.page(debug=False) as page:
+        page.stall()
+        await page.send(n="0")
+        await page.send(n="1")
+        await page.send(sender="mark")
+        await soon(story.begun)
+        story.may_end.set()
+        while not story.conn._busy:  # until it is written to
+            await asyncio.sleep(0)
+        story.conn.close(1012)
+        assert await page.closed() == 1012
+        await soon(story.over)
+    assert story.notes == ["0", "1", "left"]
+
+
+async def test_a_handler_whose_page_is_closed_is_finished(story: Story) -> None:
+    begun = asyncio.Event()
+
+    @story.endpoint.on_message
+    async def handler(n: str) -> Any:
+        if n == "1":
+            begun.set()
+            await story.over.wait()
+            story.notes.append("finished")
+        await story.may_end.wait()
+        return item(n)
+
+    @story.endpoint.on_error
+    async def wrong() -> None: ...
+
+    story.marks_what_was_read()
+    async with story.page(debug=False) as page:
+        await page.send(n="0")
+        await page.send(n="1")
+        await page.send(sender="mark")
+        await soon(story.begun)
+        story.may_end.set()
+        await soon(begun)
+        story.conn.close(1012)
+        assert await page.closed() == 1012
+        story.over.set()
+    assert story.notes == ["finished", "left"]
+
+
+async def test_a_page_that_goes_while_it_is_closed_ends_quietly(story: Story) -> None:
+    may_fail, may_write = asyncio.Event(), asyncio.Event()
+    events: list[Message] = [{"type": "websocket.connect"}]
+
+    async def receive() -> Message:
+        if events:
+            return events.pop()
+        story.begun.set()
+        await may_fail.wait()
+        raise OSError("gone")
+
+    async def send(event: Message) -> None:
+        if event["type"] == "websocket.send":
+            await may_write.wait()
+
+    serving = asyncio.create_task(story.live({"type": "websocket", "path": "/ws"}, receive, send))
+    await soon(story.begun)
+    story.conn.send(item(1))
+    story.conn.close(4001)
+    may_fail.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    may_write.set()
+    await soon(serving)
+    assert story.notes == ["left"]
+
+
 async def test_a_handler_has_its_deadline_when_its_page_is_closed() -> None:
     story = Story(limits=Limits(handler_seconds=0.01))
     story.keeps_its_connection()
@@ -856,6 +1019,32 @@ async def test_a_connect_hook_may_return_all_that_a_handler_may() -> None:
         assert received[0] == texts(item(1))[0]
         received.remove(texts(item("done"))[0])
         assert received == texts(*map(item, (1, 2, 3, 4)))
+
+
+@pytest.mark.parametrize("at", ["connect", "handler", "started"])
+async def test_a_stream_that_never_waits_lets_everybody_else_go_on(at: str) -> None:
+    story = Story()
+
+    async def without_end() -> AsyncIterator[Any]:
+        for n in range(100_000):
+            yield item(n)
+        story.notes.append("nobody else went on")
+
+    @story.endpoint.on_connect
+    async def connected(conn: Connection, name: str = "") -> Any:
+        if name and at == "started":
+            conn.start(without_end())
+        return without_end() if name and at == "connect" else None
+
+    story.endpoint.on("stream")(without_end)
+    story.endpoint.on_message(done)
+    async with story.page() as other, Socket(story.live, "/ws?name=a") as page:
+        await page.send(sender="stream" if at == "handler" else None)
+        await page.receive()
+        for _ in range(3):
+            await other.send()
+            assert await other.receive() == texts(item("done"))[0]
+    assert story.notes == []
 
 
 async def test_a_feed_is_stopped_by_its_name() -> None:
@@ -1720,6 +1909,26 @@ async def test_an_error_hook_that_fails_is_logged_and_the_page_lives(
     assert "handler failed" in first.getMessage()
     assert "the error hook" in second.getMessage()
     assert second.exc_info
+
+
+async def test_the_stream_of_an_error_hook_ends_with_its_page(story: Story) -> None:
+    @story.endpoint.on_message
+    async def handler() -> None:
+        raise ZeroDivisionError
+
+    @story.endpoint.on_error
+    async def wrong() -> AsyncIterator[Any]:
+        try:
+            while True:
+                yield item("wrong")
+                await asyncio.sleep(0)
+        finally:
+            story.notes.append("closed")
+
+    async with story.page() as page:
+        await page.send()
+        await page.receive()
+    assert story.notes == ["closed", "left"]
 
 
 async def test_reading_goes_on_while_an_error_hook_works(story: Story) -> None:
