@@ -12,11 +12,12 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from .backends import Backend, MemoryBackend
+from .clock import Clock
 from .connection import Connection
 from .endpoint import Endpoint
 from .errors import RegistrationError
 from .hub import Hub
-from .lifecycle import Clock, Page
+from .lifecycle import Page
 from .markup import Attributes, connect_attrs, dialect_of, send_attrs
 from .middleware import wrap
 from .routing import scope_path

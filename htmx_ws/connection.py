@@ -24,8 +24,6 @@ from asyncio.tasks import (
 )
 from collections import deque
 from collections.abc import (
-    AsyncGenerator,
-    AsyncIterable,
     Awaitable,
     Callable,
     Coroutine,
@@ -34,22 +32,22 @@ from collections.abc import (
     Iterator,
 )
 from contextlib import aclosing
-from inspect import isawaitable, iscoroutine
+from inspect import iscoroutine
 from threading import get_ident
 from types import SimpleNamespace, coroutine
-from typing import Any, Final, Protocol, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import parse_qs
 
 from .dual import Done, Home, Waiting
 from .reflection import handling, report_reflection
+from .results import close_unbegun, is_deferred, refuse_bare_str, stream
 from .security import Limits, refuse
 from .types import Scope, Send
-from .wire.content import is_trusted
 from .wire.fragment import Fragment
 from .wire.frame import Dialect
 from .wire.serialise import Message, serialise
 
-__all__ = ["Connection", "Rooms", "is_deferred", "refuse_bare_str", "stream", "write_to"]
+__all__ = ["Connection", "Rooms", "write_to"]
 
 T = TypeVar("T")
 _log = logging.getLogger("htmx_ws")
@@ -335,7 +333,7 @@ class Connection:
         """Send deferred content as ``spawn`` runs a coroutine."""
         task = self.spawn(self.send_all(content), name)
         # Python warns of what is never awaited, and a page that goes is no mistake.
-        task.add_done_callback(lambda _: _close_unbegun(content))
+        task.add_done_callback(lambda _: close_unbegun(content))
         return task
 
     def spawn(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
@@ -492,69 +490,5 @@ def _finish(steps: Any, waits_for: Any) -> Generator[Any, Any, None]:
     yield from steps
 
 
-def is_deferred(content: object) -> bool:
-    """Whether content must be awaited or iterated: its HTML is not there yet."""
-    kind = type(content)
-    if kind is Fragment or kind is str or hasattr(kind, "__html__"):
-        return False
-    if isinstance(content, (list, tuple)):
-        return any(map(is_deferred, content))
-    return isinstance(content, (AsyncIterable, Iterator)) or isawaitable(content)
-
-
-async def stream(content: object) -> AsyncGenerator[object, None]:
-    """Give the pieces of content as they come, from awaitables and generators of any depth."""
-    if not is_deferred(content):
-        yield content
-        return
-    # Closed here and now, in the task that is cancelled, and not when memory is tidied up.
-    async with aclosing(_pieces(content)) as pieces:
-        async for piece in pieces:
-            async with aclosing(stream(piece)) as parts:
-                async for part in parts:
-                    yield part
-
-
-async def _pieces(content: object) -> AsyncGenerator[object, None]:
-    if isinstance(content, (list, tuple)):
-        for piece in content:
-            yield piece
-    elif isinstance(content, AsyncIterable):
-        try:
-            async for piece in content:
-                yield piece
-        finally:
-            close = getattr(content, "aclose", None)  # as async generators have
-            if close is not None:
-                await close()
-    elif isinstance(content, Iterator):
-        # A sync generator may block between its pieces, so it runs where that is allowed.
-        end = object()
-        while (piece := await asyncio.to_thread(next, content, end)) is not end:
-            yield piece
-    else:
-        yield await cast("Awaitable[object]", content)
-
-
-def _close_unbegun(content: object) -> None:
-    if iscoroutine(content):
-        content.close()
-    elif isinstance(content, (list, tuple)):
-        for item in content:
-            _close_unbegun(item)
-
-
 def _size(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-
-
-def refuse_bare_str(content: object) -> None:
-    """Raise ``TypeError`` for a bare ``str``, which may be unescaped input (``strict_html``)."""
-    if isinstance(content, (list, tuple)) and not hasattr(type(content), "__html__"):
-        for item in content:
-            refuse_bare_str(item)
-    elif not is_trusted(content.content if isinstance(content, Fragment) else content):
-        raise TypeError(
-            "A bare str was sent, and strict_html is on: format it with html('<p>{}</p>', value), "
-            "or wrap a template's output in htmx_ws.HTML to say that it is safe."
-        )

@@ -18,9 +18,10 @@ from threading import get_ident
 from typing import Final
 
 from .backends import Backend
-from .connection import Connection, is_deferred, refuse_bare_str, write_to
+from .connection import Connection, write_to
 from .dual import Done, Home
 from .reflection import report_reflection
+from .results import is_deferred, refuse_bare_str
 from .security import refuse
 from .wire.serialise import Message, serialise
 

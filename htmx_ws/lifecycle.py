@@ -23,10 +23,12 @@ from contextvars import Context, copy_context
 from types import coroutine
 from typing import Any, Final, TypeVar, cast
 
-from .connection import Connection, is_deferred, stream
+from .clock import Clock
+from .connection import Connection
 from .endpoint import Endpoint, Handler, show_errors
 from .errors import BindingError, FragmentError, FrameError, FrameTooBig, Refused
 from .reflection import handling
+from .results import is_deferred, stream
 from .security import check_size, refuse
 from .types import Message as Event
 from .types import Receive, Send
@@ -35,7 +37,7 @@ from .wire.frame import Dialect, Frame, parse
 from .wire.selector import id_selector
 from .wire.serialise import serialise
 
-__all__ = ["RESERVED_FIELD", "Clock", "Page"]
+__all__ = ["RESERVED_FIELD", "Page"]
 
 T = TypeVar("T")
 _log = logging.getLogger("htmx_ws")
@@ -52,45 +54,6 @@ CLOSE_SECONDS: Final = 2.0
 
 #: Ends of pages' lives, which go on when a server cancels the page's task.
 _endings: Final[set[asyncio.Task[None]]] = set()
-
-
-class Clock:
-    """Tells pages whose handler takes long to read on; one for all, so that none needs a timer.
-
-    A page says by ``at_work`` that a handler of its runs, and is watched from then on until a
-    tick finds it idle. One that is at work at two ticks reads on.
-    """
-
-    TICK: Final = 0.05  # seconds: a Stop button waits for two of these at the most
-    IDLE: Final = 20  # ticks without work, after which it rests
-
-    def __init__(self) -> None:
-        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
-        self.ticks: bool = False
-        self._pages: set[Page] = set()
-        self._seen: set[Page] = set()
-        self._idle = 0
-        self._context = Context()  # not that of the page whose handler starts it
-
-    def watch(self, page: Page) -> None:
-        """Look at a page from now on, until it is idle; tick, if it does not."""
-        page.is_watched = True
-        self._pages.add(page)
-        if not self.ticks:
-            self.ticks, self._idle = True, 0
-            self.loop.call_later(self.TICK, self._tick, context=self._context)
-
-    def _tick(self) -> None:
-        at_work = {page for page in self._pages if page.at_work}
-        for page in self._pages - at_work:
-            page.is_watched = False
-        for page in at_work & self._seen:
-            page.read_on()
-        self._pages, self._seen = at_work, set(at_work)
-        self._idle = 0 if at_work else self._idle + 1
-        self.ticks = self._idle < self.IDLE
-        if self.ticks:
-            self.loop.call_later(self.TICK, self._tick, context=self._context)
 
 
 class Page:

@@ -13,8 +13,8 @@ import pytest
 
 from htmx_ws import HTML, Connection, HtmxWS, Limits, append, html, morph, replace, serialise
 from htmx_ws.backends import MemoryBackend
-from htmx_ws.connection import is_deferred, stream
 from htmx_ws.hub import Hub
+from htmx_ws.results import is_deferred, stream
 from htmx_ws.testing import Closed, Socket
 from htmx_ws.types import ASGIApp, Message, Receive, Scope, Send
 

@@ -26,7 +26,7 @@ from htmx_ws import (
     serialise,
     update,
 )
-from htmx_ws.lifecycle import Clock
+from htmx_ws.clock import Clock
 from htmx_ws.testing import Closed, Socket
 from htmx_ws.types import Message, Receive, Scope, Send
 
@@ -329,10 +329,17 @@ class Gauge:
 
     def __init__(self, app: Any) -> None:
         self.app, self.asked, self.asks, self.asked_twice = app, 0, False, False
+        self.changed = asyncio.Event()
+
+    async def asked_for(self, count: int) -> None:
+        while self.asked < count:
+            self.changed.clear()
+            await soon(self.changed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def counted() -> Message:
             self.asked += 1
+            self.changed.set()
             self.asked_twice |= self.asks
             self.asks = True
             try:
@@ -360,6 +367,7 @@ async def test_frames_that_wait_hold_reading_back_until_there_is_room(limit: int
             await page.send(n=str(n))
         await soon(story.begun)
         expected = 2 + limit  # the connect, the frame at work, those that wait
+        await gauge.asked_for(expected)
         ticks = asyncio.Event()
         asyncio.get_running_loop().call_later(20 * Clock.TICK, ticks.set)
         await soon(ticks)
