@@ -296,7 +296,7 @@ class Page:
                 else:
                     waits_for = run(call.send, value)
         except StopIteration as done:
-            return done.value  # type: ignore[no-any-return]
+            return done.value  # type: ignore[no-any-return]  # StopIteration is untyped
         finally:
             if is_in_turn:
                 self.at_work = False

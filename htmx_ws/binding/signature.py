@@ -64,7 +64,7 @@ def parameters(handler: Callable[..., Any]) -> Iterator[Parameter]:
         pinned.update(function.keywords)
         function = cast(Any, function).func
     if not hasattr(function, "__qualname__"):  # an object that can be called
-        function = getattr(function, "__call__", function)  # noqa: B004
+        function = getattr(function, "__call__", function)  # noqa: B004  # its method is wanted
     owner = f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', function)}"
     try:
         found = dict(inspect.signature(handler, follow_wrapped=False).parameters)

@@ -68,7 +68,7 @@ def render(content: object) -> str:
     if _is_template_string(kind):
         return _render_template_string(content)
     if hasattr(kind, "rendered_content"):  # Django's TemplateResponse, rendered or not
-        return render(content.rendered_content)  # type: ignore[attr-defined]
+        return render(content.rendered_content)  # type: ignore[attr-defined]  # seen by hasattr
     if hasattr(kind, "charset"):
         return _body(content)
     if isinstance(content, str):

@@ -152,7 +152,7 @@ def taking(annotation: Any = MISSING, default: Any = MISSING, name: str = "value
 
     kind = inspect.Parameter.KEYWORD_ONLY
     parameter = inspect.Parameter(name, kind, annotation=annotation, default=default)
-    handler.__signature__ = inspect.Signature([parameter])  # type: ignore[attr-defined]
+    handler.__signature__ = inspect.Signature([parameter])  # type: ignore[attr-defined]  # PEP 362
     return handler
 
 
