@@ -9,20 +9,22 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from .backends import Backend, MemoryBackend
 from .clock import Clock
-from .connection import Connection
+from .connection import Connection, close_reason
 from .endpoint import Endpoint
-from .errors import RegistrationError
+from .errors import Refused, RegistrationError
+from .host import Host
 from .hub import Hub
 from .lifecycle import Page
-from .markup import Attributes, connect_attrs, dialect_of, send_attrs
+from .markup import Attributes, connect_attrs, dialect_of, scripts, send_attrs
 from .middleware import wrap
 from .routing import scope_path
 from .security import Limits, Reason, check_allow_list, check_origin, refuse
 from .types import ASGIApp, Receive, Scope, Send
+from .wire.serialise import serialise
 
 __all__ = ["HtmxWS"]
 
@@ -43,6 +45,9 @@ class HtmxWS:
     ``subprotocols``: those to agree to when a page offers them.
     """
 
+    #: The manners of the framework that an adapter is for.
+    host: ClassVar[Host] = Host()
+
     def __init__(
         self,
         *,
@@ -62,24 +67,38 @@ class HtmxWS:
         self._hub = Hub(MemoryBackend() if backend is None else backend, strict_html=strict_html)
         self._clock: Clock | None = None
         self._lifespans = 0
+        self._copied = ""
 
     # --- registration ------------------------------------------------------------------
 
     def endpoint(
-        self, path: str, *, target: str | None = None, swap: str = "innerHTML"
+        self,
+        path: str,
+        *,
+        name: str | None = None,
+        target: str | None = None,
+        swap: str = "innerHTML",
     ) -> Endpoint:
         """Make the endpoint of a path, for several handlers on one socket.
 
-        ``path`` may hold parameters: ``/chat/{room}``, ``{n:int}``, ``{rest:path}``. ``target``
-        and ``swap`` say where HTML goes that has no ``hx-swap-oob``; without a target, it
-        replaces the elements that have its ids.
+        ``path`` may hold parameters: ``/chat/{room}``, ``{n:int}``, ``{rest:path}``. ``name`` is
+        for reverse URLs, where the framework has them. ``target`` and ``swap`` say where HTML
+        goes that has no ``hx-swap-oob``; without a target, it replaces the elements that have
+        its ids.
         """
+        if self._copied:
+            raise RegistrationError(
+                f"The path {path!r} comes too late: the framework copied what was there when "
+                f"{self._copied} was read, and would not see it. Register every path before."
+            )
         if path in self._endpoints:
             raise RegistrationError(
                 f"The path {path!r} has an endpoint already: register the handlers of one "
                 "path on one endpoint."
             )
-        endpoint = self._endpoints[path] = Endpoint(path, target, swap)
+        endpoint = self._endpoints[path] = Endpoint(
+            path, target, swap, name=name, host=self.host, app=self
+        )
         return endpoint
 
     def ws(
@@ -88,13 +107,19 @@ class HtmxWS:
         conn: Callable[..., Any] | None = None,
         disconn: Callable[..., Any] | None = None,
         *,
+        name: str | None = None,
         target: str | None = None,
         swap: str = "innerHTML",
     ) -> Callable[[F], F]:
-        """Register one handler for all frames of a path, with its hooks: the short form."""
+        """Register one handler for all frames of a path, with its hooks: the short form.
+
+        The endpoint's ``name`` is the handler's, unless another is given.
+        """
 
         def register(function: F) -> F:
-            endpoint = self.endpoint(path, target=target, swap=swap)
+            endpoint = self.endpoint(
+                path, name=name or getattr(function, "__name__", None), target=target, swap=swap
+            )
             if conn is not None:
                 endpoint.on_connect(conn)
             if disconn is not None:
@@ -129,7 +154,19 @@ class HtmxWS:
 
     # --- markup ------------------------------------------------------------------------
 
-    def connect_attrs(self, url: str) -> Attributes:
+    @property
+    def template_globals(self) -> dict[str, Callable[..., Any]]:
+        """Names for a template engine: ``templates.env.globals.update(live.template_globals)``.
+
+        ``htmx_scripts(4)``, ``connect_attrs(url)`` and ``send_attrs()``.
+        """
+        return {
+            "htmx_scripts": scripts,
+            "connect_attrs": self.connect_attrs,
+            "send_attrs": self.send_attrs,
+        }
+
+    def connect_attrs(self, url: object) -> Attributes:
         """Give the attributes of the element that connects to ``url``, on htmx 2 and 4."""
         return connect_attrs(url)
 
@@ -148,7 +185,7 @@ class HtmxWS:
                 _log.warning("No endpoint for %r: there are %s", path, list(self._endpoints))
                 await self._turn_away("not found", scope, receive, send)
             else:
-                await self._serve(*found, scope, receive, send)
+                await found[0](found[1], receive, send)
         elif scope["type"] == "lifespan":
             await self._serve_lifespan(receive, send)
         elif scope["type"] == "http":
@@ -191,22 +228,27 @@ class HtmxWS:
         else:
             await send({"type": "lifespan.shutdown.complete"})
 
-    def _find(self, scope: Scope) -> tuple[Endpoint, dict[str, Any]] | None:
+    async def admit(self, endpoint: Endpoint, scope: Scope) -> Scope:
+        """Let a host have its say before a page is accepted, and add to its scope.
+
+        For adapters: raises ``Refused``, or what the host's users raise, to turn it away.
+        """
+        return scope
+
+    def _find(self, scope: Scope) -> tuple[Endpoint, Scope] | None:
+        """Give the endpoint of a path, and the scope with its parameters."""
         path = scope_path(scope)
         for endpoint in self._endpoints.values():
-            path_params = endpoint.path.match(path)
-            if path_params is not None:
-                return endpoint, path_params
+            own = endpoint.path.match(path)
+            if own is not None:
+                return endpoint, {
+                    **scope,
+                    "path_params": {**(scope.get("path_params") or {}), **own},
+                }
         return None
 
-    async def _serve(
-        self,
-        endpoint: Endpoint,
-        path_params: dict[str, Any],
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-    ) -> None:
+    async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a page at an endpoint, whose parameters are in ``scope["path_params"]``."""
         cause = check_origin(scope, self._origins)
         if cause is not None:
             _log.warning(
@@ -217,16 +259,25 @@ class HtmxWS:
             )
             await self._turn_away("bad origin", scope, receive, send)
             return
+        try:
+            scope = await self.admit(endpoint, scope)
+        except Exception as error:
+            refused = error if isinstance(error, Refused) else self.host.refusal(error)
+            await self._turn_away(refused or "failed", scope, receive, send)
+            if refused is None:
+                raise
+            return
+        endpoint = endpoint.beneath(scope.get("path_params") or ())
         conn = Connection(
             scope,
             send,
             self._hub,
-            path_params=path_params,
             limits=self._limits,
             app=self,
             target=endpoint.target,
             swap=endpoint.swap,
             strict_html=self._strict,
+            run_sync=self.host.run_sync,
         )
         try:
             conn.dialect = dialect_of(conn.query)
@@ -248,12 +299,21 @@ class HtmxWS:
         offered = scope.get("subprotocols") or ()
         return next((name for name in offered if name in self._subprotocols), None)
 
-    async def _turn_away(self, reason: Reason, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _turn_away(
+        self, why: Reason | Refused, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         """Accept and close: a refused handshake makes every htmx try again for ever."""
-        if (await receive())["type"] == "websocket.connect":
-            # Browsers take an accept without the subprotocol that they want for a refusal.
-            await send({"type": "websocket.accept", "subprotocol": self._agree(scope)})
-            await send({"type": "websocket.close", "code": refuse(reason), "reason": reason})
+        if (await receive())["type"] != "websocket.connect":
+            return
+        # Browsers take an accept without the subprotocol that they want for a refusal.
+        await send({"type": "websocket.accept", "subprotocol": self._agree(scope)})
+        if isinstance(why, Refused):
+            for message in serialise(why.content):
+                await send({"type": "websocket.send", "text": message.text})
+            code, reason = why.close_code, why.reason
+        else:
+            code, reason = refuse(why), str(why)
+        await send({"type": "websocket.close", "code": code, "reason": close_reason(reason)})
 
 
 async def _answer_http(send: Send) -> None:

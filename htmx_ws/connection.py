@@ -30,6 +30,7 @@ from collections.abc import (
     Generator,
     Iterable,
     Iterator,
+    Mapping,
 )
 from contextlib import aclosing
 from inspect import iscoroutine
@@ -40,14 +41,14 @@ from urllib.parse import parse_qs
 
 from .dual import Done, Home, Waiting
 from .reflection import handling, report_reflection
-from .results import close_unbegun, is_deferred, refuse_bare_str, stream
+from .results import RunSync, close_unbegun, is_deferred, refuse_bare_str, stream
 from .security import Limits, refuse
 from .types import Scope, Send
 from .wire.fragment import Fragment
 from .wire.frame import Dialect
 from .wire.serialise import Message, serialise
 
-__all__ = ["Connection", "Rooms", "write_to"]
+__all__ = ["Connection", "Rooms", "close_reason", "write_to"]
 
 T = TypeVar("T")
 _log = logging.getLogger("htmx_ws")
@@ -71,22 +72,29 @@ class Connection:
     is the htmx that the page runs, as soon as it is known.
     """
 
+    __slots__ = (
+        *("__weakref__", "_blocked", "_busy", "_drained", "_gates", "_hub", "_loop", "_outbox"),
+        *("_outbox_bytes", "_parked", "_query", "_strict", "_swap", "_target", "_thread"),
+        *("_transport", "_work", "_writer", "app", "closing", "dialect", "gone", "home", "id"),
+        *("limits", "on_close", "path_params", "rooms", "run_sync", "scope", "state"),
+    )
+
     def __init__(
         self,
         scope: Scope,
         transport: Send,
         rooms: Rooms,
         *,
-        path_params: dict[str, Any] | None = None,
         limits: Limits | None = None,
         app: Any = None,
         target: str | None = None,
         swap: str = "innerHTML",
         strict_html: bool = False,
+        run_sync: RunSync = asyncio.to_thread,
     ) -> None:
         self.id: str = secrets.token_urlsafe(9)
         self.scope: Scope = scope
-        self.path_params: dict[str, Any] = {} if path_params is None else path_params
+        self.path_params: Mapping[str, Any] = scope.get("path_params") or {}
         self.app: Any = scope.get("app", app)
         self.state: SimpleNamespace = SimpleNamespace(**(scope.get("state") or {}))
         self.rooms: set[str] = set()
@@ -98,6 +106,7 @@ class Connection:
         self.closing: tuple[int, str] | None = None
         self.on_close: Callable[[], None] | None = None
         self._target, self._swap, self._strict = target, swap, strict_html
+        self.run_sync: RunSync = run_sync
         self._hub = rooms
         self._transport = transport
         self._writer: asyncio.Task[None] | None = None
@@ -361,7 +370,7 @@ class Connection:
 
     async def send_all(self, content: object) -> bool:
         """Send the pieces of deferred content as they come; False when the page has gone."""
-        async with aclosing(stream(content)) as pieces:
+        async with aclosing(stream(content, self.run_sync)) as pieces:
             async for piece in pieces:
                 if not await self.send(piece):
                     return False
@@ -384,7 +393,7 @@ class Connection:
         if get_ident() != self._thread:
             self.home.run(self.close, code, reason, otherwise=None)
         elif self.closing is None and not self.gone:
-            self.closing = (code, reason.encode(errors="replace")[:123].decode(errors="ignore"))
+            self.closing = (code, close_reason(reason))
             if self.on_close is not None:
                 self.on_close()
 
@@ -408,6 +417,11 @@ class Connection:
         if self._writer is not None:
             self._writer.cancel()
         self.cancel()
+
+
+def close_reason(text: str) -> str:
+    """Cut a reason to the 123 bytes that a close frame takes."""
+    return text.encode(errors="replace")[:123].decode(errors="ignore")
 
 
 def write_to(conns: Iterable[Connection], message: Message, room: str = "") -> None:

@@ -11,13 +11,16 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from types import CodeType
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final, Protocol, TypeVar, overload
 
 from .binding import compile_error_hook, compile_handler, compile_hook
 from .errors import BindingError, RegistrationError
+from .host import Around, Host
+from .results import RunSync
 from .routing import Path
+from .types import Receive, Scope, Send
 from .wire.content import html
 from .wire.fragment import Fragment, update
 from .wire.frame import Frame
@@ -29,15 +32,24 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Handler:
-    """A registered callable: ``bind`` gives its arguments, ``call`` runs it where it belongs."""
+    """A registered callable: ``bind`` gives its arguments, ``call`` runs it where it belongs.
 
-    __slots__ = ("bind", "call", "cancel", "concurrent", "function", "name", "work_name")
+    ``around`` is what the host does around its calls. ``is_plain``: a call and its result are
+    all there is to it.
+    """
+
+    __slots__ = (
+        *("around", "bind", "call", "cancel", "concurrent", "function", "is_plain"),
+        *("makes_generator", "name", "run_sync", "work_name"),
+    )
 
     def __init__(
         self,
         function: Callable[..., Any],
         bind: Callable[..., dict[str, Any]],
         *,
+        around: Around | None = None,
+        run_sync: RunSync = asyncio.to_thread,
         concurrent: bool = False,
         cancel: bool = False,
     ) -> None:
@@ -47,6 +59,10 @@ class Handler:
         self.bind: Callable[..., dict[str, Any]] = bind
         self.concurrent: bool = concurrent
         self.cancel: bool = cancel
+        self.around: Around | None = around
+        self.is_plain: bool = not cancel and around is None
+        self.makes_generator: bool = _makes_generator(_innermost(function))
+        self.run_sync: RunSync = run_sync
         self.call: Callable[..., Coroutine[Any, Any, Any]] = (
             function if inspect.iscoroutinefunction(_innermost(function)) else self._call_other
         )
@@ -56,24 +72,47 @@ class Handler:
 
     async def _call_other(self, **arguments: Any) -> Any:
         function = self.function
-        if _makes_generator(_innermost(function)):
+        if self.makes_generator:
             return function(**arguments)  # nothing of it has run yet
-        result = await asyncio.to_thread(function, **arguments)
+        result = await self.run_sync(function, **arguments)
         # An async function behind a plain decorator is the handler itself, not a stream of it.
         return await result if inspect.iscoroutine(result) else result
 
 
+class Serves(Protocol):
+    """What an endpoint needs of the application: to serve a page."""
+
+    async def serve(
+        self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send
+    ) -> None: ...
+
+
 class Endpoint:
-    """One path with its handlers and hooks.
+    """One path with its handlers and hooks; an ASGI application for a router to route to.
 
     ``target`` and ``swap`` place what handlers send without saying where: HTML that has no
-    ``hx-swap-oob`` of its own.
+    ``hx-swap-oob`` of its own. ``name`` is for reverse URLs.
     """
 
-    def __init__(self, path: str, target: str | None = None, swap: str = "innerHTML") -> None:
-        self.path: Path = Path(path)
+    def __init__(
+        self,
+        path: str,
+        target: str | None = None,
+        swap: str = "innerHTML",
+        *,
+        name: str | None = None,
+        host: Host | None = None,
+        app: Serves | None = None,
+    ) -> None:
+        self.host: Host = Host() if host is None else host
+        self.path: Path = self.host.path(path)
+        self.path_names: frozenset[str] = self.path.names
         self.target: str | None = None if target is None else normalise(target)
         self.swap: str = swap
+        self.name: str | None = name
+        self._app = app
+        self._registered: list[Callable[[Endpoint], object]] = []
+        self._beneath: dict[frozenset[str], tuple[int, Endpoint]] = {}
         self.connect: Handler | None = None
         self.disconnect: Handler | None = None
         self.error: Handler | None = None
@@ -85,6 +124,31 @@ class Endpoint:
 
     def __repr__(self) -> str:
         return f"<Endpoint {self.path.text}>"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a websocket that a router has brought here, its parameters in the scope."""
+        assert self._app is not None
+        await self._app.serve(self, scope, receive, send)
+
+    def beneath(self, names: Iterable[str]) -> Endpoint:
+        """This endpoint at a path with more parameters, as where a host mounts or prefixes it.
+
+        Then these are the path's too: no field of a form can stand in for one. Raises
+        ``RegistrationError`` when a handler cannot do with that.
+        """
+        every = self.path_names.union(names)
+        if every == self.path_names:
+            return self
+        known, endpoint = self._beneath.get(every, (-1, self))
+        if known != len(self._registered):
+            endpoint = Endpoint(
+                self.path.text, self.target, self.swap, name=self.name, host=self.host
+            )
+            endpoint.path_names = every
+            for register in self._registered:
+                register(endpoint)
+            self._beneath[every] = len(self._registered), endpoint
+        return endpoint
 
     def match(self, frame: Frame) -> Handler | None:
         """Find who answers a frame: by its sender's id, by a field's value, or the fallback."""
@@ -123,16 +187,16 @@ class Endpoint:
             )
 
         def register(function: F) -> F:
-            handler = Handler(
-                function,
-                compile_handler(function, self.path.names),
-                concurrent=concurrent,
-                cancel=cancel,
-            )
+            handler = self._make(compile_handler, function, concurrent=concurrent, cancel=cancel)
             if sender:
                 self._claim(self._by_id, sender, handler)
             for name, value in field.items():
                 self._claim(self._by_field.setdefault(name, {}), str(value), handler)
+            self._registered.append(
+                lambda other: other.on(sender, concurrent=concurrent, cancel=cancel, **field)(
+                    function
+                )
+            )
             return function
 
         return register
@@ -154,16 +218,14 @@ class Endpoint:
         """Register the handler of whatever frame nothing else took."""
         if function is None:
             return functools.partial(self.on_message, concurrent=concurrent, cancel=cancel)
-        handler = Handler(
-            function,
-            compile_handler(function, self.path.names),
-            concurrent=concurrent,
-            cancel=cancel,
-        )
+        handler = self._make(compile_handler, function, concurrent=concurrent, cancel=cancel)
         self._refuse_second(self._fallback, handler)
         self._fallback = handler
         if not self._by_id and not self._by_field:
             self.sole = handler
+        self._registered.append(
+            lambda other: other.on_message(concurrent=concurrent, cancel=cancel)(function)
+        )
         return function
 
     def on_connect(self, function: F) -> F:
@@ -172,16 +234,18 @@ class Endpoint:
         A generator streams: its first piece comes before the page's frames, the rest beside
         them. Raise ``Refused`` to turn the page away.
         """
-        handler = Handler(function, compile_hook(function, self.path.names))
+        handler = self._make(compile_hook, function)
         self._refuse_second(self.connect, handler)
         self.connect = handler
+        self._registered.append(lambda other: other.on_connect(function))
         return function
 
     def on_disconnect(self, function: F) -> F:
         """Register the hook that runs once when a page has gone, if its connect hook began."""
-        handler = Handler(function, compile_hook(function, self.path.names))
+        handler = self._make(compile_hook, function)
         self._refuse_second(self.disconnect, handler)
         self.disconnect = handler
+        self._registered.append(lambda other: other.on_disconnect(function))
         return function
 
     def on_error(self, function: F) -> F:
@@ -189,10 +253,19 @@ class Endpoint:
 
         Without it, what a page filled in wrongly is shown in ``#{sender's id}-errors``.
         """
-        handler = Handler(function, compile_error_hook(function, self.path.names))
+        handler = self._make(compile_error_hook, function)
         self._refuse_second(self.error, handler)
         self.error = handler
+        self._registered.append(lambda other: other.on_error(function))
         return function
+
+    def _make(
+        self, compile: Callable[..., Any], function: Callable[..., Any], **options: bool
+    ) -> Handler:
+        around = self.host.around(function, self.path.text)
+        filled = () if around is None else around.names
+        bind = compile(function, self.path_names, self.host.types, filled)
+        return Handler(function, bind, around=around, run_sync=self.host.run_sync, **options)
 
     def _claim(self, claims: dict[str, Handler], key: str, handler: Handler) -> None:
         self._refuse_second(claims.get(key), handler)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import aclosing, suppress
 from contextvars import Context, copy_context
 from types import coroutine
@@ -27,6 +27,7 @@ from .clock import Clock
 from .connection import Connection
 from .endpoint import Endpoint, Handler, show_errors
 from .errors import BindingError, FragmentError, FrameError, FrameTooBig, Refused
+from .host import Call
 from .reflection import handling
 from .results import is_deferred, stream
 from .security import check_size, refuse
@@ -163,7 +164,7 @@ class Page:
                 arguments = handler.bind(conn, frame)
                 if self._shown:
                     self._clear_errors(frame)
-                if self._isolates or handler.cancel:
+                if self._isolates or not handler.is_plain:
                     handling_it = self._handle(frame, handler, arguments)
                     await self._run_in(self._context.copy(), handling_it)
                     continue
@@ -193,13 +194,24 @@ class Page:
         """Call a handler and send its result, in a context of this frame's own."""
         if self._debug:
             handling.set((frame, handler.name))
-        call = handler.call(**arguments)
-        if handler.cancel:
-            result = await self._watch_over(self.conn.spawn(call, handler.work_name))
+
+        async def call(more: Mapping[str, Any]) -> None:
+            calling = handler.call(**arguments, **more)
+            if handler.cancel:
+                result = await self._watch_over(self.conn.spawn(calling, handler.work_name))
+            else:
+                result = await calling
+            if result is not None:
+                await self._send_result(result, handler)
+
+        await self._run_around(handler, frame, call)
+
+    async def _run_around(self, handler: Handler, frame: Frame | None, call: Call) -> None:
+        """Call a handler within what its host does around the calls."""
+        if handler.around is None:
+            await call({})
         else:
-            result = await call
-        if result is not None:
-            await self._send_result(result, handler)
+            await handler.around.run(self.conn, frame, call)
 
     async def _handle_beside(self, frame: Frame, handler: Handler) -> None:
         """Handle one frame beside the others, in a task of its own."""
@@ -357,7 +369,11 @@ class Page:
     ) -> None:
         if self._debug and frame is not None:
             handling.set((frame, hook.name))
-        await self.conn.send_all(await hook.call(**arguments))
+
+        async def call(more: Mapping[str, Any]) -> None:
+            await self.conn.send_all(await hook.call(**arguments, **more))
+
+        await self._run_around(hook, frame, call)
 
     def _clear_errors(self, frame: Frame) -> None:
         if frame.sender in self._shown:
@@ -384,32 +400,59 @@ class Page:
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and _is_cancelling():
                 raise
-            _log.error("%r: the connect hook %s failed", conn, hook.name, exc_info=error)
-            conn.close(refuse("failed"), "error")
+            turned_away = isinstance(error, Exception) and self._endpoint.host.refusal(error)
+            if turned_away:
+                await self._turn_away(turned_away)
+            else:
+                _log.error("%r: the connect hook %s failed", conn, hook.name, exc_info=error)
+                conn.close(refuse("failed"), "error")
         return conn.closing is None
 
     async def _begin(self, hook: Handler, arguments: dict[str, Any]) -> None:
-        """Call the connect hook; a stream goes on beside the frames, behind its first piece."""
-        content = await hook.call(**arguments)
-        if not is_deferred(content):
-            await self.conn.send(content)
-            return
-        began = asyncio.get_running_loop().create_future()
+        """Call the connect hook; a stream goes on beside the frames, behind its first piece.
 
-        async def send_pieces() -> None:
-            try:
-                async with aclosing(stream(content)) as pieces:
-                    async for piece in pieces:
-                        await self.conn.send(piece)
-                        if not began.done():
-                            began.set_result(None)
-                        await asyncio.sleep(0)  # as every stream: see send_all
-            except Refused as refused:
-                if not began.done():
-                    raise
-                await self._turn_away(refused)
+        A generator lives as long as what its host does around it.
+        """
 
-        streaming = self.conn.spawn(send_pieces(), hook.work_name)
+        async def call(more: Mapping[str, Any]) -> None:
+            content = await hook.call(**arguments, **more)
+            if is_deferred(content):
+                await self._stream_beside(hook, lambda began: self._send_pieces(content, began))
+            else:
+                await self.conn.send(content)
+
+        async def send_pieces(began: asyncio.Future[None]) -> None:
+            async def call(more: Mapping[str, Any]) -> None:
+                await self._send_pieces(await hook.call(**arguments, **more), began)
+
+            await self._run_around(hook, None, call)
+
+        if hook.makes_generator:
+            await self._stream_beside(hook, send_pieces)
+        else:
+            await self._run_around(hook, None, call)
+
+    async def _send_pieces(self, content: object, began: asyncio.Future[None]) -> None:
+        try:
+            async with aclosing(stream(content, self.conn.run_sync)) as pieces:
+                async for piece in pieces:
+                    await self.conn.send(piece)
+                    if not began.done():
+                        began.set_result(None)
+                    await asyncio.sleep(0)  # as every stream: see send_all
+        except Refused as refused:
+            if not began.done():
+                raise
+            await self._turn_away(refused)
+
+    async def _stream_beside(
+        self,
+        hook: Handler,
+        send_pieces: Callable[[asyncio.Future[None]], Coroutine[Any, Any, None]],
+    ) -> None:
+        """Wait for the first piece of a stream; the rest goes on beside the frames."""
+        began: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        streaming = self.conn.spawn(send_pieces(began), hook.work_name)
         await asyncio.wait((streaming, began), return_when=asyncio.FIRST_COMPLETED)
         if began.done():
             streaming.add_done_callback(self.conn.report_work)
@@ -495,8 +538,14 @@ class Page:
         conn, limits = self.conn, self.conn.limits
         try:
             async with asyncio.timeout(limits.hook_seconds):
-                async for _ in stream(await hook.call(**hook.bind(conn))):
-                    pass
+                arguments = hook.bind(conn)
+
+                async def call(more: Mapping[str, Any]) -> None:
+                    content = await hook.call(**arguments, **more)
+                    async for _ in stream(content, conn.run_sync):
+                        pass
+
+                await self._run_around(hook, None, call)
         except (Exception, asyncio.CancelledError) as error:
             _log.error(
                 "%r: the disconnect hook %s failed, or took over %s s (Limits.hook_seconds)",

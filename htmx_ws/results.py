@@ -6,15 +6,18 @@ Whatever their depth, they are flattened to one stream of pieces that can be sen
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterator
 from contextlib import aclosing
 from inspect import isawaitable, iscoroutine
-from typing import cast
+from typing import Any, cast
 
 from .wire.content import is_trusted
 from .wire.fragment import Fragment
 
-__all__ = ["close_unbegun", "is_deferred", "refuse_bare_str", "stream"]
+__all__ = ["RunSync", "close_unbegun", "is_deferred", "refuse_bare_str", "stream"]
+
+#: Runs a plain function in a thread, with its arguments.
+RunSync = Callable[..., Awaitable[Any]]
 
 
 def is_deferred(content: object) -> bool:
@@ -27,20 +30,25 @@ def is_deferred(content: object) -> bool:
     return isinstance(content, (AsyncIterable, Iterator)) or isawaitable(content)
 
 
-async def stream(content: object) -> AsyncGenerator[object, None]:
-    """Give the pieces of content as they come, from awaitables and generators of any depth."""
+async def stream(
+    content: object, run_sync: RunSync = asyncio.to_thread
+) -> AsyncGenerator[object, None]:
+    """Give the pieces of content as they come, from awaitables and generators of any depth.
+
+    The steps of sync generators are run by ``run_sync``.
+    """
     if not is_deferred(content):
         yield content
         return
     # Closed here and now, in the task that is cancelled, and not when memory is tidied up.
-    async with aclosing(_pieces(content)) as pieces:
+    async with aclosing(_pieces(content, run_sync)) as pieces:
         async for piece in pieces:
-            async with aclosing(stream(piece)) as parts:
+            async with aclosing(stream(piece, run_sync)) as parts:
                 async for part in parts:
                     yield part
 
 
-async def _pieces(content: object) -> AsyncGenerator[object, None]:
+async def _pieces(content: object, run_sync: RunSync) -> AsyncGenerator[object, None]:
     if isinstance(content, (list, tuple)):
         for piece in content:
             yield piece
@@ -55,7 +63,7 @@ async def _pieces(content: object) -> AsyncGenerator[object, None]:
     elif isinstance(content, Iterator):
         # A sync generator may block between its pieces, so it runs where that is allowed.
         end = object()
-        while (piece := await asyncio.to_thread(next, content, end)) is not end:
+        while (piece := await run_sync(next, content, end)) is not end:
             yield piece
     else:
         yield await cast("Awaitable[object]", content)

@@ -13,9 +13,12 @@ from uuid import UUID
 
 from .errors import RegistrationError
 
-__all__ = ["Path", "scope_path"]
+__all__ = ["Converters", "Path", "scope_path"]
 
-_CONVERTERS: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
+#: Of each converter's name: its regular expression, and what makes the value of the text.
+Converters = Mapping[str, tuple[str, Callable[[str], Any]]]
+
+_CONVERTERS: Final[Converters] = {
     "str": (r"[^/]+", str),
     "path": (r".*", str),
     "int": (r"[0-9]+", int),
@@ -30,7 +33,7 @@ class Path:
 
     __slots__ = ("_converters", "_regex", "text")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, converters: Converters = _CONVERTERS) -> None:
         if not text.startswith("/"):
             raise RegistrationError(f"The path {text!r} must start with a slash: '/{text}'.")
         self.text: str = text
@@ -38,14 +41,14 @@ class Path:
         pattern, at = "", 0
         for found in _PARAMETER.finditer(text):
             name, converter = found[1], found[2] or "str"
-            if converter not in _CONVERTERS:
+            if converter not in converters:
                 raise RegistrationError(
                     f"The path {text!r} names the converter {converter!r}: there are "
-                    f"{', '.join(_CONVERTERS)}."
+                    f"{', '.join(converters)}."
                 )
             if name in self._converters:
                 raise RegistrationError(f"The path {text!r} has two parameters called {name!r}.")
-            regex, self._converters[name] = _CONVERTERS[converter]
+            regex, self._converters[name] = converters[converter]
             pattern += re.escape(text[at : found.start()]) + f"(?P<{name}>{regex})"
             at = found.end()
         rest = text[at:]

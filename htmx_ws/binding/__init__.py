@@ -13,8 +13,8 @@ writes can stand in for a server value, and binding a frame is a walk over a tup
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, Final, Literal, Protocol
 
 from ..connection import Connection
 from ..errors import BindingError
@@ -22,7 +22,15 @@ from ..wire.frame import Frame
 from .form import exact_type, field_reader, form_reader, path_reader
 from .signature import SERVER, Parameter, Take, parameters, server_source
 
-__all__ = ["Bind", "compile_error_hook", "compile_handler", "compile_hook"]
+__all__ = [
+    "Bind",
+    "Parameter",
+    "Take",
+    "compile_error_hook",
+    "compile_handler",
+    "compile_hook",
+    "parameters",
+]
 
 
 class Bind(Protocol):
@@ -35,41 +43,62 @@ class Bind(Protocol):
 # is one; and what gives it otherwise.
 _Step = tuple[str, str, type | None, Take]
 _Third = Literal["form", "query", "error"]
+#: What fills parameters of a type.
+Types = Mapping[Any, Take]
+_NO_TYPES: Final[Types] = {}
 
 
-def compile_handler(handler: Callable[..., Any], path: Collection[str]) -> Bind:
+def compile_handler(
+    handler: Callable[..., Any],
+    path: Collection[str],
+    types: Types = _NO_TYPES,
+    filled: Collection[str] = (),
+) -> Bind:
     """Compile what a handler takes: server values, path parameters, and the form.
 
-    ``path`` names the parameters of the endpoint's path. Raises ``RegistrationError``.
+    ``path`` names the parameters of the path; ``types`` says what fills a parameter that is
+    annotated with one of its types; ``filled`` names those that somebody else fills. Raises
+    ``RegistrationError``.
     """
-    return _compile(handler, path, "form")
+    return _compile(handler, path, "form", types, filled)
 
 
 def compile_hook(
-    hook: Callable[..., Any], path: Collection[str]
+    hook: Callable[..., Any],
+    path: Collection[str],
+    types: Types = _NO_TYPES,
+    filled: Collection[str] = (),
 ) -> Callable[[Connection], dict[str, Any]]:
     """Compile what a connect or disconnect hook takes: the query stands in for the form.
 
     Raises ``RegistrationError``; what it gives raises ``BindingError``.
     """
-    bind = _compile(hook, path, "query")
+    bind = _compile(hook, path, "query", types, filled)
     return lambda conn: bind(conn, None, conn.query)
 
 
 def compile_error_hook(
-    hook: Callable[..., Any], path: Collection[str]
+    hook: Callable[..., Any],
+    path: Collection[str],
+    types: Types = _NO_TYPES,
+    filled: Collection[str] = (),
 ) -> Callable[[Connection, Frame | None, Exception], dict[str, Any]]:
     """Compile what an error hook takes: server values, path parameters, and ``error``.
 
     Raises ``RegistrationError``; what it gives raises ``BindingError``.
     """
-    return _compile(hook, path, "error")
+    return _compile(hook, path, "error", types, filled)
 
 
 def _compile(
-    function: Callable[..., Any], path: Collection[str], third: _Third
+    function: Callable[..., Any],
+    path: Collection[str],
+    third: _Third,
+    types: Types,
+    filled: Collection[str],
 ) -> Callable[..., dict[str, Any]]:
-    steps = tuple(_steps(function, path, third))
+    left = [each for each in parameters(function) if each.name not in filled]
+    steps = tuple(_steps(left, path, third, types))
 
     # It runs for every frame. So the three kinds share it without a call in between, and a value
     # that is of the right type already is taken without one. Only hooks say what is ``given``:
@@ -95,13 +124,18 @@ def _compile(
     return bind
 
 
-def _steps(function: Callable[..., Any], path: Collection[str], third: _Third) -> Iterator[_Step]:
+def _steps(
+    left: list[Parameter], path: Collection[str], third: _Third, types: Types
+) -> Iterator[_Step]:
     """Where each parameter comes from: the server, the path, and what is left, the form."""
     form: list[Parameter] = []
-    for parameter in parameters(function):
-        name, source = parameter.name, server_source(parameter, path, third)
+    for parameter in left:
+        name, arms = parameter.name, parameter.arms
+        source = server_source(parameter, path, third)
         if source is not None:
             yield name, name, None, SERVER[source]
+        elif arms and all(arm in types for arm in arms):
+            yield name, name, None, types[arms[0]]
         elif name in path:
             yield name, name, None, path_reader(parameter)
         elif third != "error":

@@ -42,13 +42,19 @@ class Parameter:
     owner: str
     name: str
     annotation: Any  # Any where there is none
+    default: Any  # Parameter.empty where there is none
     info: FieldInfo
     arms: list[Any]  # of the annotation's union, None left out
-    is_field: bool  # says Field(...), as only a value of the form does
+    said: tuple[Any, ...]  # what stands in Annotated, and the default
 
     def refuse(self, why: str) -> RegistrationError:
         """Make the error that says why the parameter cannot stay as it is."""
         return RegistrationError(f"{self.owner}: the parameter `{self.name}` {why}")
+
+    @property
+    def is_field(self) -> bool:
+        """Whether it says ``Field(...)``, as only a value of the form does."""
+        return any(isinstance(one, FieldInfo) for one in self.said)
 
     @property
     def is_model(self) -> bool:
@@ -106,9 +112,10 @@ def _read_parameter(owner: str, each: inspect.Parameter, names: dict[str, Any]) 
         owner,
         each.name,
         annotation,
+        each.default,
         read_info(annotation, each.default),
         [arm for arm in arms if arm is not NoneType],
-        any(isinstance(one, FieldInfo) for one in (*said, each.default)),
+        (*said, each.default),
     )
 
 
@@ -160,6 +167,8 @@ def server_source(parameter: Parameter, path: Collection[str], third: str) -> st
     for key, kind in _INJECTED.items():
         if arms and all(is_a(arm, kind) for arm in arms) and (key != "error" or third == "error"):
             source = key
+    if name == "data" and source is None and parameter.is_model and third != "error":
+        return None  # the values all the same, read as a model
     if name in SERVER and (name != "error" or third == "error"):
         if name in path:
             raise parameter.refuse(
@@ -186,7 +195,7 @@ def _fits(parameter: Parameter) -> bool:
     arms, expected = parameter.arms, _EXPECTED.get(parameter.name)
     if parameter.name == "data":
         return not parameter.is_field and all(
-            arm in (Any, object) or (is_a(arm, Mapping) and not is_model(arm)) for arm in arms
+            arm in (Any, object) or is_a(arm, Mapping) for arm in arms
         )
     if parameter.is_field or any(is_scalar(arm) or is_list(arm) for arm in arms):
         return False

@@ -19,7 +19,6 @@ from htmx_ws.wire.frame import Frame, HtmxHeaders
 from tests.unit.binding.samples import (
     MISSING,
     Color,
-    Movie,
     Other,
     Person,
     Sender,
@@ -151,8 +150,6 @@ def test_a_reserved_name_cannot_be_a_form_value(name: str, annotation: Any) -> N
         ("frame", Connection),
         ("frame", dict[str, str]),
         ("htmx", Other),
-        ("data", Person),
-        ("data", Movie),
         ("data", Frame),
         ("user", Frame),
         ("app", Connection),
@@ -160,6 +157,12 @@ def test_a_reserved_name_cannot_be_a_form_value(name: str, annotation: Any) -> N
 )
 def test_a_reserved_name_cannot_be_of_another_type(name: str, annotation: Any) -> None:
     assert "is the server's, and cannot be" in refused(taking(annotation, name=name))
+
+
+@pytest.mark.parametrize("annotation", [Person, Annotated[Person, Field()]])
+def test_data_that_is_a_model_is_the_values_read_as_it(annotation: Any) -> None:
+    arguments = bind(taking(annotation, name="data"), {"name": "Ann", "age": "3", "tags": "x"})
+    assert arguments == {"data": Person(name="Ann", age=3, tags=["x"], member=False)}
 
 
 def test_a_reserved_name_cannot_have_a_field_as_its_default() -> None:
