@@ -52,6 +52,14 @@ async def echoes(app: ASGIApp, path: str, **how: Any) -> None:
         assert await page.receive() == text_of(item("hi"))
 
 
+def test_template_engines_are_given_the_names_that_pages_need() -> None:
+    live = HtmxWS()
+    names = live.template_globals
+    assert str(names["connect_attrs"]("/x")) == str(live.connect_attrs("/x"))
+    assert str(names["send_attrs"]()) == str(live.send_attrs())
+    assert "integrity=" in names["htmx_scripts"](2)
+
+
 # --- paths -----------------------------------------------------------------------------
 
 
