@@ -143,8 +143,8 @@ def _steps(
         elif parameter.info.is_required():
             raise parameter.refuse(
                 f"is nothing that an error hook gets. It gets {', '.join(SERVER)} and the path's "
-                "parameters; the values of the form are in `data`, and what a framework's path adds "
-                "above ours is in `conn.path_params`."
+                "parameters; the values of the form are in `data`, and what a framework's path "
+                "adds above ours is in `conn.path_params`."
             )
     models = [parameter for parameter in form if parameter.is_model]
     for parameter in form:

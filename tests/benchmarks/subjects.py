@@ -16,7 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from htmx_ws import HtmxWS, append, html
 from htmx_ws.types import ASGIApp, Message, Send
 
-__all__ = ["SUBJECTS"]
+__all__ = ["SUBJECTS", "answer_frames"]
 
 FRAME = (
     '{"msg":"hello","HEADERS":{"HX-Request":"true","HX-Trigger":"form","HX-Trigger-Name":null,'
@@ -97,7 +97,7 @@ def _keeping() -> Send:
     return send
 
 
-async def _answer_frames(app: ASGIApp, times: int) -> None:
+async def answer_frames(app: ASGIApp, times: int) -> None:
     events: asyncio.Queue[Message] = asyncio.Queue()
     events.put_nowait({"type": "websocket.connect"})
     for _ in range(times):
@@ -164,11 +164,11 @@ async def _publish_by_htmx_ws(times: int) -> None:
 
 
 SUBJECTS: dict[str, Callable[[int], Awaitable[None]]] = {
-    "parses nothing": lambda times: _answer_frames(parses_nothing, times),
-    "by hand": lambda times: _answer_frames(by_hand, times),
-    "Starlette": lambda times: _answer_frames(by_starlette, times),
-    "htmx-ws": lambda times: _answer_frames(by_htmx_ws(), times),
-    "htmx-ws, escaping": lambda times: _answer_frames(by_htmx_ws_escaping(), times),
+    "parses nothing": lambda times: answer_frames(parses_nothing, times),
+    "by hand": lambda times: answer_frames(by_hand, times),
+    "Starlette": lambda times: answer_frames(by_starlette, times),
+    "htmx-ws": lambda times: answer_frames(by_htmx_ws(), times),
+    "htmx-ws, escaping": lambda times: answer_frames(by_htmx_ws_escaping(), times),
     "publish by loop": _publish_by_loop,
     "publish by Starlette": _publish_by_starlette,
     "publish by htmx-ws": _publish_by_htmx_ws,
