@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         Refused,
         RegistrationError,
     )
-    from .markup import Attributes, connect_attrs, scripts, send_attrs
+    from .markup import Attributes, connect_attrs, new_page, page_field, scripts, send_attrs
     from .security import ALLOW_ALL, Limits
     from .wire.content import HTML, html
     from .wire.fragment import (
@@ -76,6 +76,8 @@ __all__ = [
     "data_only",
     "html",
     "morph",
+    "new_page",
+    "page_field",
     "parse",
     "prepend",
     "redirect",
@@ -97,7 +99,7 @@ _MODULES: Final = {
     "endpoint": "Endpoint",
     "errors": "BindingError FragmentError FrameError FrameTooBig HtmxWSError Refused "
     "RegistrationError",
-    "markup": "Attributes connect_attrs scripts send_attrs",
+    "markup": "Attributes connect_attrs new_page page_field scripts send_attrs",
     "security": "ALLOW_ALL Limits",
     "wire.content": "HTML html",
     "wire.fragment": "Fragment after append before data_only morph prepend redirect refresh "

@@ -143,8 +143,9 @@ class HtmxWS:
         """Send content to every page of a room; awaiting it gives the publication's offset.
 
         Works from anywhere: a handler, another task, a thread. ``exclude`` leaves out
-        connections, or their ids; ``to`` means one alone. A function of a connection as
-        content renders for each page; with ``variant``, once for each value that it gives.
+        connections, or their ids, or the tokens of their pages; ``to`` means one alone. A
+        function of a connection as content renders for each page; with ``variant``, once for
+        each value that it gives.
         """
         return self._hub.publish(room, content, exclude=exclude, to=to, variant=variant)
 
@@ -166,9 +167,12 @@ class HtmxWS:
             "send_attrs": self.send_attrs,
         }
 
-    def connect_attrs(self, url: object) -> Attributes:
-        """Give the attributes of the element that connects to ``url``, on htmx 2 and 4."""
-        return connect_attrs(url)
+    def connect_attrs(self, url: object, *, page: str | None = None) -> Attributes:
+        """Give the attributes of the element that connects to ``url``, on htmx 2 and 4.
+
+        ``page`` is the page's own token, of ``new_page()``, by which ``exclude`` leaves it out.
+        """
+        return connect_attrs(url, page=page)
 
     def send_attrs(self) -> Attributes:
         """Give the attributes of an element that sends, on htmx 2 and 4."""
@@ -228,6 +232,10 @@ class HtmxWS:
         else:
             await send({"type": "lifespan.shutdown.complete"})
 
+    def check_origin(self, scope: Scope) -> str | None:
+        """Say why this handshake's Origin may not connect; None when it may."""
+        return check_origin(scope, self._origins)
+
     async def admit(self, endpoint: Endpoint, scope: Scope) -> Scope:
         """Let a host have its say before a page is accepted, and add to its scope.
 
@@ -249,13 +257,13 @@ class HtmxWS:
 
     async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a page at an endpoint, whose parameters are in ``scope["path_params"]``."""
-        cause = check_origin(scope, self._origins)
+        cause = self.check_origin(scope)
         if cause is not None:
             _log.warning(
-                "Refused a websocket on %r: %s. If its pages may connect, name their origin: "
-                "HtmxWS(origins=['https://example.com'])",
+                "Refused a websocket on %r: %s. If its pages may connect, name their origin: %s",
                 endpoint,
                 cause,
+                self.host.origins_hint,
             )
             await self._turn_away("bad origin", scope, receive, send)
             return
@@ -277,7 +285,7 @@ class HtmxWS:
             target=endpoint.target,
             swap=endpoint.swap,
             strict_html=self._strict,
-            run_sync=self.host.run_sync,
+            runtime=self.host.runtime,
         )
         try:
             conn.dialect = dialect_of(conn.query)

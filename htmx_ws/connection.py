@@ -40,8 +40,17 @@ from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import parse_qs
 
 from .dual import Done, Home, Waiting
+from .markup import PAGE
 from .reflection import handling, report_reflection
-from .results import RunSync, close_unbegun, is_deferred, refuse_bare_str, stream
+from .results import (
+    DEFAULT,
+    Runtime,
+    close_unbegun,
+    is_deferred,
+    refuse_bare_str,
+    render_now,
+    stream,
+)
 from .security import Limits, refuse
 from .types import Scope, Send
 from .wire.fragment import Fragment
@@ -76,7 +85,7 @@ class Connection:
         *("__weakref__", "_blocked", "_busy", "_drained", "_gates", "_hub", "_loop", "_outbox"),
         *("_outbox_bytes", "_parked", "_query", "_strict", "_swap", "_target", "_thread"),
         *("_transport", "_work", "_writer", "app", "closing", "dialect", "gone", "home", "id"),
-        *("limits", "on_close", "path_params", "rooms", "run_sync", "scope", "state"),
+        *("limits", "on_close", "path_params", "rooms", "runtime", "scope", "state"),
     )
 
     def __init__(
@@ -90,7 +99,7 @@ class Connection:
         target: str | None = None,
         swap: str = "innerHTML",
         strict_html: bool = False,
-        run_sync: RunSync = asyncio.to_thread,
+        runtime: Runtime = DEFAULT,
     ) -> None:
         self.id: str = secrets.token_urlsafe(9)
         self.scope: Scope = scope
@@ -106,7 +115,7 @@ class Connection:
         self.closing: tuple[int, str] | None = None
         self.on_close: Callable[[], None] | None = None
         self._target, self._swap, self._strict = target, swap, strict_html
-        self.run_sync: RunSync = run_sync
+        self.runtime: Runtime = runtime
         self._hub = rooms
         self._transport = transport
         self._writer: asyncio.Task[None] | None = None
@@ -132,6 +141,12 @@ class Connection:
             self._query = {k: v[0] if len(v) == 1 else v for k, v in fields.items()}
         return self._query
 
+    @property
+    def page(self) -> str | None:
+        """The token of its page, which it wrote itself; None without one."""
+        token = self.query.get(PAGE)
+        return token if isinstance(token, str) else None
+
     # --- to the page -------------------------------------------------------------------
 
     def send(self, content: object) -> Awaitable[bool]:
@@ -142,7 +157,7 @@ class Connection:
         Raises ``FragmentError`` for content without a place, ``TypeError`` for what is not HTML.
         """
         if get_ident() != self._thread:
-            return self.home.call(self.send, content, otherwise=False)
+            return self.home.call(self.send, render_now(content), otherwise=False)
         if type(content) is not Fragment and is_deferred(content):
             return Waiting(self.spawn_stream(content, "send"), otherwise=False)
         for message in self.serialise(content):
@@ -332,9 +347,9 @@ class Connection:
         if get_ident() != self._thread:
             return self.home.run(self.start, work, name)
         name = name or getattr(work, "__name__", "")
-        task: asyncio.Task[Any] = (
-            self.spawn(work, name) if iscoroutine(work) else self.spawn_stream(work, name)
-        )
+        running = work if iscoroutine(work) else self.send_all(work)
+        task: asyncio.Task[Any] = self.spawn(self.runtime.background(running), name)
+        task.add_done_callback(lambda _: close_unbegun(work))
         task.add_done_callback(self.report_work)
         return task
 
@@ -370,9 +385,9 @@ class Connection:
 
     async def send_all(self, content: object) -> bool:
         """Send the pieces of deferred content as they come; False when the page has gone."""
-        async with aclosing(stream(content, self.run_sync)) as pieces:
+        async with aclosing(stream(content, self.runtime)) as pieces:
             async for piece in pieces:
-                if not await self.send(piece):
+                if not await self.send(await self.runtime.rendered(piece)):
                     return False
                 # A generator that never waits must not keep the loop from everybody else.
                 await asyncio.sleep(0)

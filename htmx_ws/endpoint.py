@@ -8,7 +8,6 @@ it runs.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 from collections.abc import Callable, Coroutine, Iterable
@@ -18,7 +17,7 @@ from typing import Any, Final, Protocol, TypeVar, overload
 from .binding import compile_error_hook, compile_handler, compile_hook
 from .errors import BindingError, RegistrationError
 from .host import Around, Host
-from .results import RunSync
+from .results import DEFAULT, Runtime, render_now
 from .routing import Path
 from .types import Receive, Scope, Send
 from .wire.content import html
@@ -40,7 +39,7 @@ class Handler:
 
     __slots__ = (
         *("around", "bind", "call", "cancel", "concurrent", "function", "is_plain"),
-        *("makes_generator", "name", "run_sync", "work_name"),
+        *("makes_generator", "name", "runtime", "work_name"),
     )
 
     def __init__(
@@ -49,7 +48,7 @@ class Handler:
         bind: Callable[..., dict[str, Any]],
         *,
         around: Around | None = None,
-        run_sync: RunSync = asyncio.to_thread,
+        runtime: Runtime = DEFAULT,
         concurrent: bool = False,
         cancel: bool = False,
     ) -> None:
@@ -62,7 +61,7 @@ class Handler:
         self.around: Around | None = around
         self.is_plain: bool = not cancel and around is None
         self.makes_generator: bool = _makes_generator(_innermost(function))
-        self.run_sync: RunSync = run_sync
+        self.runtime: Runtime = runtime
         self.call: Callable[..., Coroutine[Any, Any, Any]] = (
             function if inspect.iscoroutinefunction(_innermost(function)) else self._call_other
         )
@@ -74,7 +73,7 @@ class Handler:
         function = self.function
         if self.makes_generator:
             return function(**arguments)  # nothing of it has run yet
-        result = await self.run_sync(function, **arguments)
+        result = await self.runtime.run_sync(_call_and_render, function, arguments)
         # An async function behind a plain decorator is the handler itself, not a stream of it.
         return await result if inspect.iscoroutine(result) else result
 
@@ -265,7 +264,7 @@ class Endpoint:
         around = self.host.around(function, self.path.text)
         filled = () if around is None else around.names
         bind = compile(function, self.path_names, self.host.types, filled)
-        return Handler(function, bind, around=around, run_sync=self.host.run_sync, **options)
+        return Handler(function, bind, around=around, runtime=self.host.runtime, **options)
 
     def _claim(self, claims: dict[str, Handler], key: str, handler: Handler) -> None:
         self._refuse_second(claims.get(key), handler)
@@ -296,6 +295,10 @@ def name_of(function: Callable[..., Any]) -> str:
     inner = _innermost(function)
     name = getattr(inner, "__qualname__", type(inner).__qualname__)
     return f"{getattr(inner, '__module__', '?')}.{name}"
+
+
+def _call_and_render(function: Callable[..., Any], arguments: dict[str, Any]) -> object:
+    return render_now(function(**arguments))
 
 
 _GENERATOR: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR

@@ -7,7 +7,6 @@ glance. Without an adapter the defaults hold.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 from .binding import Take
 from .connection import Connection
 from .errors import Refused
-from .results import RunSync
+from .results import DEFAULT, Runtime
 from .routing import Path
 from .wire.frame import Frame
 
@@ -52,14 +51,16 @@ class Host:
     """A framework's manners.
 
     ``path`` compiles the text of an endpoint's path. ``types`` says what fills a parameter
-    that is annotated with one of its types, whatever its name. ``run_sync`` runs a plain
-    function in a thread. ``refusal`` says what an error means by which the framework's users
-    turn a visitor away, raised in a connect hook. ``around`` looks at a handler or hook when it
-    is registered, with the text of its path, and gives what to do around its calls.
+    that is annotated with one of its types, whatever its name. ``runtime`` says how it
+    runs what is not the event loop's alone. ``refusal`` says what an error means by which the
+    framework's users turn a visitor away, raised in a connect hook. ``around`` looks at a
+    handler or hook when it is registered, with the text of its path, and gives what to do
+    around its calls. ``origins_hint`` says where a site that may connect is named.
     """
 
     path: Callable[[str], Path] = Path
     types: Mapping[Any, Take] = field(default_factory=dict[Any, Take])
-    run_sync: RunSync = asyncio.to_thread
+    runtime: Runtime = DEFAULT
     refusal: Callable[[Exception], Refused | None] = _no_refusal
     around: Callable[[Callable[..., Any], str], Around | None] = _nothing_around
+    origins_hint: str = "HtmxWS(origins=['https://example.com'])"

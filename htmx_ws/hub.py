@@ -40,7 +40,8 @@ Render = Callable[[Connection], object]
 class Publication:
     """What is published once: ``messages`` for all, or ``render`` for each by ``variant``.
 
-    ``exclude`` holds the ids of connections that are left out; ``to`` the only one meant.
+    ``exclude`` holds the ids of connections that are left out, or the tokens of their pages;
+    ``to`` the id of the only one meant.
     """
 
     messages: tuple[Message, ...] = ()
@@ -51,7 +52,9 @@ class Publication:
 
     def is_for(self, conn: Connection) -> bool:
         """Whether a page is meant."""
-        return conn.id not in self.exclude and (self.to is None or conn.id == self.to)
+        if self.exclude and (conn.id in self.exclude or conn.page in self.exclude):
+            return False
+        return self.to is None or conn.id == self.to
 
 
 class Hub:

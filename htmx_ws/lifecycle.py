@@ -319,7 +319,7 @@ class Page:
             await self._watch_over(conn.spawn_stream(result, handler.work_name))
             return
         try:
-            messages = conn.serialise(result)
+            messages = conn.serialise(await conn.runtime.rendered(result))
         except (TypeError, FragmentError) as error:
             raise type(error)(f"{handler.name} returned what cannot be sent. {error}") from error
         for message in messages:
@@ -419,7 +419,7 @@ class Page:
             if is_deferred(content):
                 await self._stream_beside(hook, lambda began: self._send_pieces(content, began))
             else:
-                await self.conn.send(content)
+                await self.conn.send(await self.conn.runtime.rendered(content))
 
         async def send_pieces(began: asyncio.Future[None]) -> None:
             async def call(more: Mapping[str, Any]) -> None:
@@ -434,9 +434,9 @@ class Page:
 
     async def _send_pieces(self, content: object, began: asyncio.Future[None]) -> None:
         try:
-            async with aclosing(stream(content, self.conn.run_sync)) as pieces:
+            async with aclosing(stream(content, self.conn.runtime)) as pieces:
                 async for piece in pieces:
-                    await self.conn.send(piece)
+                    await self.conn.send(await self.conn.runtime.rendered(piece))
                     if not began.done():
                         began.set_result(None)
                     await asyncio.sleep(0)  # as every stream: see send_all
@@ -542,7 +542,7 @@ class Page:
 
                 async def call(more: Mapping[str, Any]) -> None:
                     content = await hook.call(**arguments, **more)
-                    async for _ in stream(content, conn.run_sync):
+                    async for _ in stream(content, conn.runtime):
                         pass
 
                 await self._run_around(hook, None, call)

@@ -8,15 +8,25 @@ one socket whichever htmx it loads, and the server knows the dialect before the 
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from .wire.content import HTML
+from .wire.content import HTML, html
 from .wire.frame import Dialect
 
-__all__ = ["Attributes", "connect_attrs", "dialect_of", "scripts", "send_attrs"]
+__all__ = [
+    "PAGE",
+    "Attributes",
+    "connect_attrs",
+    "dialect_of",
+    "new_page",
+    "page_field",
+    "scripts",
+    "send_attrs",
+]
 
 _CDN: Final = "https://cdn.jsdelivr.net/npm/"
 
@@ -105,19 +115,22 @@ class Attributes(Mapping[str, str]):
         return f"Attributes({self._attributes!r})"
 
 
-def connect_attrs(url: object) -> Attributes:
+def connect_attrs(url: object, *, page: str | None = None) -> Attributes:
     """Give the attributes of the element that connects, for htmx 2 and 4 at once.
 
     ``url`` is a ``str``, or what ``str()`` makes one of, as frameworks' reversed URLs are.
     Put them on an element that does nothing else, around what sends and what is updated:
     ``<div {{ connect_attrs(url) }}>``. On htmx 2 a form that also connects, or an ``hx-ext``
-    further up, would open a second socket.
+    further up, would open a second socket. ``page`` is the page's own token, of ``new_page()``.
     """
+    url = str(url)
+    if page is not None:
+        url = _with_query(url, PAGE, page)
     return Attributes(
         {
             "hx-ext": "ws",
-            "ws-connect": _with_generation(str(url), "2"),
-            "hx-ws:connect": _with_generation(str(url), "4"),
+            "ws-connect": _with_query(url, "hx", "2"),
+            "hx-ws:connect": _with_query(url, "hx", "4"),
         }
     )
 
@@ -127,9 +140,28 @@ def send_attrs() -> Attributes:
     return Attributes({"ws-send": "", "hx-ws:send": ""})
 
 
-def _with_generation(url: str, generation: str) -> str:
+#: The field that holds a page's token: of its connect URL, and of the requests it makes.
+PAGE: Final = "htmx-ws-page"
+
+
+def new_page() -> str:
+    """Make the token of one rendering of a page, by which it is told from every other.
+
+    Give it to ``connect_attrs`` and to ``page_field``; then what a form of that page does by
+    HTTP can leave it out: ``publish(..., exclude=token)``. It proves nothing.
+    """
+    return secrets.token_urlsafe(12)
+
+
+def page_field(page: str) -> HTML:
+    """Give the hidden field by which a page's forms say which page they are of."""
+    return html('<input type="hidden" name="{}" value="{}">', PAGE, page)
+
+
+def _with_query(url: str, name: str, value: str) -> str:
     parts = urlsplit(url)
-    query = f"{parts.query}&hx={generation}" if parts.query else f"hx={generation}"
+    field = urlencode({name: value})
+    query = f"{parts.query}&{field}" if parts.query else field
     # Browsers refuse to open a websocket whose address has a fragment.
     return urlunsplit(parts._replace(query=query, fragment=""))
 

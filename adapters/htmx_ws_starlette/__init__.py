@@ -25,6 +25,7 @@ except ImportError as error:
 import htmx_ws
 from htmx_ws import Attributes, Connection, Refused, redirect
 from htmx_ws.host import Host
+from htmx_ws.results import Runtime
 from htmx_ws.routing import Path
 
 __all__ = ["HtmxWS", "refusal", "request_of"]
@@ -80,7 +81,7 @@ class HtmxWS(htmx_ws.HtmxWS):
     host: ClassVar[Host] = Host(
         path=_path,
         types={Request: _take_request, HTTPConnection: _take_request},
-        run_sync=run_in_threadpool,
+        runtime=Runtime(run_sync=run_in_threadpool),
         refusal=refusal,
     )
 
@@ -97,7 +98,7 @@ class HtmxWS(htmx_ws.HtmxWS):
             for endpoint in self._endpoints.values()
         ]
 
-    def connect_attrs(self, url: object) -> Attributes:
+    def connect_attrs(self, url: object, *, page: str | None = None) -> Attributes:
         """Give the attributes of the element that connects to ``url``, on htmx 2 and 4.
 
         Of what ``url_for`` gives only the path and query are written: the page knows its own
@@ -106,4 +107,4 @@ class HtmxWS(htmx_ws.HtmxWS):
         """
         if isinstance(url, URL):
             url = f"{url.path}?{url.query}" if url.query else url.path
-        return super().connect_attrs(url)
+        return super().connect_attrs(url, page=page)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -22,8 +22,10 @@ from htmx_ws import (
     append,
     html,
     serialise,
+    update,
 )
 from htmx_ws.host import Around, Call, Host
+from htmx_ws.results import Runtime
 from htmx_ws.routing import Path
 from htmx_ws.testing import Closed, Socket
 from htmx_ws.types import Scope
@@ -87,7 +89,7 @@ class Framework(HtmxWS):
     host: ClassVar[Host] = Host(
         path=lambda text: Path("/" + text, {"slug": ("[a-z]+", str.title)}),
         types={Request: lambda conn, frame, third: Request(conn.scope["path"])},
-        run_sync=run_sync,
+        runtime=Runtime(run_sync=run_sync),
         refusal=refusal,
         around=around,
     )
@@ -170,6 +172,118 @@ async def test_the_steps_of_plain_generators_run_there_too(where: str) -> None:
             await asyncio.wait_for(done.wait(), 5)
     await asyncio.wait_for(done.wait(), 5)
     assert notes == ["sync", "sync"]
+
+
+async def test_content_that_needs_a_thread_is_rendered_in_one_whoever_gives_it() -> None:
+    here = threading.get_ident()
+
+    class Template:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def __html__(self) -> str:
+            assert threading.get_ident() != here, "rendered on the event loop"
+            return f'<p id="{self.name}"></p>'
+
+    class Rendering(HtmxWS):
+        host: ClassVar[Host] = Host(
+            runtime=Runtime(
+                run_sync=run_sync, needs_thread=lambda content: type(content) is Template
+            )
+        )
+
+    live = Rendering()
+    chat = live.endpoint("/x")
+
+    @chat.on_connect
+    async def joined() -> Any:
+        return Template("a")
+
+    @chat.on("plain")
+    def plain(send: Any) -> Any:
+        send(Template("b"))
+        send([update("#b", Template("c"))])
+        return [update("#b", Template("d"))]
+
+    @chat.on("pieces")
+    def pieces() -> Iterator[Any]:
+        yield Template("e")
+
+    @chat.on("async")
+    async def returned() -> Any:
+        return Template("f")
+
+    @chat.on("stream")
+    async def streamed() -> AsyncIterator[Any]:
+        yield Template("g")
+
+    @chat.on_error
+    async def failed(error: Exception) -> Any:
+        return item(error)
+
+    async with Socket(live, "/x") as page:
+        assert 'id="a"' in await page.receive()
+        await page.send(sender="plain")
+        for name in "bcd":
+            assert f'id="{name}"' in await page.receive()
+        for name, sender in [("e", "pieces"), ("f", "async"), ("g", "stream")]:
+            await page.send(sender=sender)
+            assert f'id="{name}"' in await page.receive()
+
+
+async def test_the_steps_of_a_connect_hook_that_streams_are_rendered_in_threads_too() -> None:
+    here = threading.get_ident()
+
+    class Template:
+        def __html__(self) -> str:
+            return f'<p id="{threading.get_ident() == here}"></p>'
+
+    class Rendering(HtmxWS):
+        host: ClassVar[Host] = Host(
+            runtime=Runtime(needs_thread=lambda content: type(content) is Template)
+        )
+
+    live = Rendering()
+
+    async def feed() -> AsyncIterator[Any]:
+        yield Template()
+
+    live.ws("/x", conn=feed)(lambda: None)
+    async with Socket(live, "/x") as page:
+        assert 'id="False"' in await page.receive()
+
+
+async def test_a_host_may_run_background_work_its_own_way() -> None:
+    async def background(work: Coroutine[Any, Any, Any]) -> Any:
+        notes.append("begin")
+        try:
+            return await work
+        finally:
+            notes.append("end")
+
+    class Careful(HtmxWS):
+        host: ClassVar[Host] = Host(runtime=Runtime(background=background))
+
+    live = Careful()
+
+    async def pieces() -> AsyncIterator[Any]:
+        yield item("piece")
+
+    async def work(conn: Connection) -> int:
+        notes.append("work")
+        return 1
+
+    @live.ws("/x")
+    async def say(conn: Connection) -> Any:
+        assert await conn.start(work(conn)) == 1
+        await conn.start(pieces())
+        return item("done")
+
+    async with Socket(live, "/x") as page:
+        await page.send()
+        assert await page.receive() == text_of(item("piece"))
+        assert await page.receive() == text_of(item("done"))
+    assert notes == ["begin", "work", "end", "begin", "end"]
 
 
 # --- turning away ----------------------------------------------------------------------

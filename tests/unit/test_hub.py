@@ -381,6 +381,17 @@ async def test_a_publication_is_serialised_once_for_all_pages(hub: Hub) -> None:
     assert content.renders == 1
 
 
+async def test_one_may_exclude_every_connection_of_a_page_by_its_token(hub: Hub) -> None:
+    a, b, c = (Page(hub, name) for name in "abc")
+    for page, query in ((a, b"htmx-ws-page=x"), (b, b"htmx-ws-page=x&htmx-ws-page=y")):
+        page.conn.scope["query_string"] = query
+    for page in (a, b, c):
+        await hub.join(page.conn, "room")
+    await hub.publish("room", item(1), exclude="x")
+    assert (a.received, b.received, c.received) == ([], ["1"], ["1"])
+    assert (a.conn.page, b.conn.page, c.conn.page) == ("x", None, None)
+
+
 async def test_one_may_exclude_a_page_or_its_id_or_several(hub: Hub) -> None:
     a, b, c = (Page(hub) for _ in range(3))
     for page in (a, b, c):

@@ -22,6 +22,8 @@ from htmx_ws.markup import (
     Attributes,
     connect_attrs,
     dialect_of,
+    new_page,
+    page_field,
     scripts,
     send_attrs,
 )
@@ -241,3 +243,17 @@ def test_the_send_attributes_speak_to_both_generations_at_once() -> None:
 )
 def test_the_address_declares_the_dialect(query: dict[str, Any], dialect: str | None) -> None:
     assert dialect_of(query) == dialect
+
+
+# --- the page's token ------------------------------------------------------------------
+
+
+def test_a_pages_token_travels_in_the_connect_url_and_in_a_field_of_its_forms() -> None:
+    page = new_page()
+    assert page != new_page()
+    assert connect_attrs("/ws?a=1", page=page)["hx-ws:connect"] == (
+        f"/ws?a=1&htmx-ws-page={page}&hx=4"
+    )
+    assert str(page_field('"x"')) == (
+        '<input type="hidden" name="htmx-ws-page" value="&quot;x&quot;">'
+    )
