@@ -18,7 +18,7 @@ from .endpoint import Endpoint
 from .errors import Refused, RegistrationError
 from .host import Host
 from .hub import Hub
-from .lifecycle import Page
+from .lifecycle import Page, send_close
 from .markup import Attributes, connect_attrs, dialect_of, scripts, send_attrs
 from .middleware import wrap
 from .routing import scope_path
@@ -321,7 +321,7 @@ class HtmxWS:
             code, reason = why.close_code, why.reason
         else:
             code, reason = refuse(why), str(why)
-        await send({"type": "websocket.close", "code": code, "reason": close_reason(reason)})
+        await send_close(send, code, close_reason(reason))
 
 
 async def _answer_http(send: Send) -> None:

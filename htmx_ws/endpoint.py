@@ -18,7 +18,7 @@ from .binding import compile_error_hook, compile_handler, compile_hook
 from .errors import BindingError, RegistrationError
 from .host import Around, Host
 from .results import DEFAULT, Runtime, render_now
-from .routing import Path
+from .routing import PathPattern
 from .types import Receive, Scope, Send
 from .wire.content import html
 from .wire.fragment import Fragment, update
@@ -104,7 +104,7 @@ class Endpoint:
         app: Serves | None = None,
     ) -> None:
         self.host: Host = Host() if host is None else host
-        self.path: Path = self.host.path(path)
+        self.path: PathPattern = self.host.path(path)
         self.path_names: frozenset[str] = self.path.names
         self.target: str | None = None if target is None else normalise(target)
         self.swap: str = swap

@@ -15,7 +15,7 @@ from .binding import Take
 from .connection import Connection
 from .errors import Refused
 from .results import DEFAULT, Runtime
-from .routing import Path
+from .routing import Path, PathPattern
 from .wire.frame import Frame
 
 __all__ = ["Around", "Call", "Host"]
@@ -58,7 +58,7 @@ class Host:
     around its calls. ``origins_hint`` says where a site that may connect is named.
     """
 
-    path: Callable[[str], Path] = Path
+    path: Callable[[str], PathPattern] = Path
     types: Mapping[Any, Take] = field(default_factory=dict[Any, Take])
     runtime: Runtime = DEFAULT
     refusal: Callable[[Exception], Refused | None] = _no_refusal

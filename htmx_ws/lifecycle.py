@@ -38,7 +38,7 @@ from .wire.frame import Dialect, Frame, parse
 from .wire.selector import id_selector
 from .wire.serialise import serialise
 
-__all__ = ["RESERVED_FIELD", "Page"]
+__all__ = ["RESERVED_FIELD", "Page", "send_close"]
 
 T = TypeVar("T")
 _log = logging.getLogger("htmx_ws")
@@ -99,6 +99,7 @@ class Page:
         self._cancelled_by_us = False
         self._deadline: asyncio.TimerHandle | None = None
         self._closer: asyncio.Task[None] | None = None
+        self._unclosable: Exception | None = None
 
     async def serve(self, accept: Event) -> None:
         """Accept the page and serve it until it has gone."""
@@ -117,6 +118,9 @@ class Page:
             _log.debug("%r went: %r", conn, error)
         except asyncio.CancelledError:
             if not self._is_our_cancel():
+                # A server that stops, as hypercorn does: it would close with 1011 itself, after
+                # which some htmx stay away.
+                conn.close(refuse("restart"), "restart")
                 raise
         finally:
             self._waits = False
@@ -124,6 +128,8 @@ class Page:
             _endings.add(ending)
             ending.add_done_callback(_endings.discard)
             await asyncio.shield(ending)
+        if self._unclosable is not None:
+            raise self._unclosable
 
     # --- reading -----------------------------------------------------------------------
 
@@ -481,9 +487,11 @@ class Page:
         conn.let_go()
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
-                await self._send({"type": "websocket.close", "code": code, "reason": reason})
-        except Exception as error:  # it has gone
+                await send_close(self._send, code, reason)
+        except Exception as error:  # it has gone, unless
             _log.debug("%r could not be told to close: %r", conn, error)
+            if _is_of_a_code(error):
+                self._unclosable = error
         if self._waits and conn.closing is not None:
             self._cancel()
 
@@ -557,6 +565,26 @@ class Page:
 
 
 _COMES_BACK: Final = (refuse("slow"), refuse("failed"))
+
+
+async def send_close(send: Send, code: int, reason: str) -> None:
+    """Close a socket by a code that every server can say.
+
+    daphne raises for codes below 3000. One that keeps htmx away is sent again as 3000 more, with
+    the same effect; for one that has it come back there is no other, so there daphne's error
+    is raised, and whoever serves the page raises it too: then daphne closes with 1011.
+    """
+    event: Event = {"type": "websocket.close", "code": code, "reason": reason}
+    try:
+        await send(event)
+    except Exception as error:
+        if not _is_of_a_code(error) or code in _COMES_BACK:
+            raise
+        await send({**event, "code": code + 3000})
+
+
+def _is_of_a_code(error: Exception) -> bool:
+    return not isinstance(error, OSError) and "close code" in str(error)
 
 
 def _is_cancelling() -> bool:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from .errors import RegistrationError
 
-__all__ = ["Converters", "Path", "scope_path"]
+__all__ = ["Converters", "Path", "PathPattern", "scope_path"]
 
 #: Of each converter's name: its regular expression, and what makes the value of the text.
 Converters = Mapping[str, tuple[str, Callable[[str], Any]]]
@@ -26,6 +26,16 @@ _CONVERTERS: Final[Converters] = {
     "uuid": (r"[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}", UUID),
 }
 _PARAMETER: Final = re.compile(r"\{([a-zA-Z_][a-zA-Z0-9_]*)(?::([a-zA-Z_][a-zA-Z0-9_]*))?\}")
+
+
+class PathPattern(Protocol):
+    """A path with parameters, in whatever syntax: its text, their names, and how it matches."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def names(self) -> frozenset[str]: ...
+    def match(self, path: str, /) -> dict[str, Any] | None: ...
 
 
 class Path:

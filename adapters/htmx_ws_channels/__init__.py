@@ -1,12 +1,28 @@
-"""htmx-ws with the manners of Django Channels: not written yet.
+"""htmx-ws with the manners of Django and Channels; also a Django app: ``"htmx_ws_channels"``.
 
-The package is here so that its name is taken and the wheel has its final shape; importing it
-says what to use instead.
+``from htmx_ws_channels import HtmxWS`` imports Channels, and Django's models with it. Django
+imports this package before its models are there, so names are imported when they are used.
 """
 
 from __future__ import annotations
 
-raise ImportError(
-    "htmx_ws_channels is not written yet; until it is, use htmx_ws.HtmxWS, "
-    "which Channels' URLRouter takes as an ASGI app"
-)
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .live import HtmxWS
+    from .requests import page_of, request_of
+
+__all__ = ["HtmxWS", "page_of", "request_of"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if find_spec("django") is None or find_spec("channels") is None:
+        raise ImportError(
+            'htmx_ws_channels needs Django and Channels: pip install "htmx-ws[channels]"'
+        )
+    from . import live, requests
+
+    return getattr(live if name == "HtmxWS" else requests, name)

@@ -1,4 +1,4 @@
-"""The application of these tests, under uvicorn; it prints its address."""
+"""The application of these tests: for any server, or run under uvicorn, printing its address."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import uvicorn
 
 from htmx_ws import Connection, Fragment, HtmxWS, Limits, append, html, update
 
-live = HtmxWS(limits=Limits(outbox_bytes=64 * 1024))
+# daphne itself refuses what is over a megabyte: the limit that closes here is htmx-ws's.
+live = HtmxWS(limits=Limits(outbox_bytes=64 * 1024, frame_bytes_hard=256 * 1024))
 room = live.endpoint("/room/{name}")
 
 
@@ -20,6 +21,7 @@ async def joined(conn: Connection, name: str) -> None:
 
 @room.on_disconnect
 async def left(conn: Connection, name: str) -> None:
+    print("left", conn.id, flush=True)  # what no page is there to hear
     await live.publish(name, append("#log", html("<li>left {}</li>", len(live.members(name)))))
 
 

@@ -1,9 +1,16 @@
-"""The example starts by one command and says where it is."""
+"""Each example starts by the command of its README, says where it is, and lives."""
 
 from __future__ import annotations
 
 import asyncio
-import urllib.request
+import re
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from http.cookiejar import CookieJar
+from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, build_opener
 
 import pytest
 from websockets.asyncio.client import connect
@@ -11,25 +18,94 @@ from websockets.typing import Origin
 
 from htmx_ws.testing import build_frame
 
-from .conftest import Serve
+from .servers import Server, run
 
 pytestmark = pytest.mark.service
 
-
-def read(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as response:
-        return str(response.read().decode())
+EXAMPLES = Path(__file__).parents[2] / "examples"
+Start = Callable[[str], Awaitable[Server]]
 
 
-async def test_the_chat_serves_its_page_and_its_socket(serve: Serve) -> None:
-    server = await serve("examples/plain_asgi/chat.py")
-    assert "Your name" in await asyncio.to_thread(read, f"{server.url}/")
-    shown = await asyncio.to_thread(read, f"{server.url}/?name=Ann&htmx=2")
-    assert 'ws-connect="/ws/lobby?name=Ann&amp;hx=2"' in shown
-    origin = Origin(server.url)
-    async with connect(f"{server.ws}/ws/lobby?name=Ann", origin=origin) as socket:
-        await socket.send(build_frame({"action": "say", "message": "hello"}))
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Start]:
+    """Start examples as their READMEs say, but with the Python of the tests."""
+    async with AsyncExitStack() as running:
+
+        async def start(example: str) -> Server:
+            readme = (EXAMPLES / example / "README.md").read_text()
+            (arguments,) = re.findall(r"^pip install -r \S+ && python (.+)$", readme, re.MULTILINE)
+            line = (
+                f"cd '{EXAMPLES / example}' && DATABASE_URL='sqlite:///{tmp_path}/fleet.db' "
+                f"exec '{sys.executable}' {arguments}"
+            )
+            server = run(["sh", "-c", line], r"http://127\.0\.0\.1:(\d+)/")
+            return await running.enter_async_context(server)
+
+        yield start
+
+
+class Visitor:
+    """A browser without a window: it has cookies, and opens sockets with them."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.cookies = CookieJar()
+        self._opener = build_opener(HTTPCookieProcessor(self.cookies))
+
+    async def read(self, path: str, **form: str) -> str:
+        """Give the page at a path; with a form, that to which its POST leads."""
+        return await asyncio.to_thread(self._read, path, urlencode(form).encode() or None)
+
+    def _read(self, path: str, body: bytes | None) -> str:
+        with self._opener.open(self.server.url + path, body, timeout=10) as response:
+            return str(response.read().decode())
+
+    def open(self, path: str) -> connect:
+        cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.cookies)
+        return connect(
+            self.server.ws + path,
+            origin=Origin(self.server.url),
+            additional_headers={"Cookie": cookies} if cookies else None,
+            proxy=None,
+        )
+
+
+@pytest.mark.parametrize(
+    ("example", "come_in", "page", "socket", "frame"),
+    [
+        (
+            *("plain_asgi", None, "/?name=Ann&htmx=2", "/ws/lobby?name=Ann"),
+            build_frame({"action": "say", "message": "hello"}),
+        ),
+        (
+            *("starlette_chat", "/enter", "/rooms/lobby?htmx=2", "/ws/lobby"),
+            build_frame({"action": "say", "message": "hello"}),
+        ),
+        (
+            *("fastapi_dashboard", "/login", "/?htmx=2", "/live/board"),
+            build_frame({"text": "hello"}, sender="note-form"),
+        ),
+        (
+            *("fasthtml_chat", "/enter", "/?htmx=2", "/live/ws"),
+            build_frame({"msg": "hello"}),
+        ),
+    ],
+)
+async def test_an_example_starts_by_its_command_and_what_is_said_comes_back(
+    start: Start, example: str, come_in: str | None, page: str, socket: str, frame: str
+) -> None:
+    server = await start(example)
+    visitor = Visitor(server)
+    assert "<form" in await visitor.read("/")
+    if come_in is not None:
+        await visitor.read(come_in, name="Ann", user="Olga")
+    shown = await visitor.read(page)
+    separator = "&amp;" if "?" in socket else "?"
+    assert f'ws-connect="{socket}{separator}hx=2"' in shown
+    assert shown.count("<script") == 2
+    async with visitor.open(socket) as opened:
+        await opened.send(frame)
         async with asyncio.timeout(10):
-            while "hello" not in str(await socket.recv()):
+            while "hello" not in str(await opened.recv()):
                 pass
     assert await server.stop() is not None

@@ -2046,3 +2046,72 @@ async def test_a_page_that_has_gone_is_told_so_by_the_socket() -> None:
         pass
     with pytest.raises(Closed):
         await page.receive()
+
+
+# --- servers with manners of their own -------------------------------------------------
+
+
+def as_daphne(
+    app: HtmxWS, sent: list[Message]
+) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    """The application on a server that closes with 1000 and from 3000 on only."""
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        async def picky(event: Message) -> None:
+            sent.append(event)
+            if event["type"] == "websocket.close" and 1000 < event["code"] < 3000:
+                raise ValueError(f"invalid close code {event['code']} (must be 1000 or from 3000)")
+            await send(event)
+
+        await app(scope, receive, picky)
+
+    return served
+
+
+async def test_a_code_that_a_server_cannot_say_is_said_as_one_that_keeps_htmx_away_too() -> None:
+    story, sent = Story(), list[Message]()
+
+    @story.endpoint.on_message
+    async def refuse(conn: Connection) -> None:
+        raise Refused("no")
+
+    async with Socket(as_daphne(story.live, sent), "/ws") as page:
+        await page.send()
+        assert await page.closed() == 4008
+        assert page.reason == "no"
+    async with Socket(as_daphne(story.live, sent), "/ws", origin="http://evil.test") as page:
+        assert await page.closed() == 4403
+
+
+async def test_where_no_code_has_a_page_come_back_the_server_is_left_to_end_it() -> None:
+    story, sent = Story(), list[Message]()
+
+    @story.endpoint.on_connect
+    async def fail() -> None:
+        raise LookupError
+
+    page = Socket(as_daphne(story.live, sent), "/ws")
+    await page.open()
+    with pytest.raises(ValueError, match="invalid close code 1013"):
+        await page.close()
+    assert [event["type"] for event in sent] == ["websocket.accept", "websocket.close"]
+
+
+async def test_a_server_that_cancels_a_page_has_it_come_back(story: Story) -> None:
+    sent: list[Message] = []
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        async def note(event: Message) -> None:
+            sent.append(event)
+            await send(event)
+
+        await story.live(scope, receive, note)
+
+    page = Socket(served, "/ws")
+    await page.open()
+    task = page._opened()
+    task.cancel()
+    await asyncio.wait([task], timeout=5)
+    assert task.cancelled()
+    assert (page.code, page.reason) == (1012, "restart")
+    assert story.notes == ["left"]

@@ -1,0 +1,147 @@
+"""What ``manage.py check`` says of a project that uses htmx-ws, each with what mends it.
+
+Each check is a function that gives the messages it has; those that need Channels, or the
+project's HtmxWS, say nothing where that is what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import Any, Final
+
+from django.apps import apps
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning
+from django.utils.module_loading import import_string
+
+from htmx_ws import ALLOW_ALL, Endpoint, MemoryBackend
+
+from .conf import DEFAULTS, setting
+
+__all__ = ["check_project"]
+
+_APPLICATION: Final = (
+    "In asgi.py: application = live.application(http=get_asgi_application()); in the settings: "
+    'ASGI_APPLICATION = "project.asgi.application".'
+)
+
+
+def check_project(app_configs: object = None, **kwargs: object) -> list[CheckMessage]:
+    """Give what is wrong, or risky, in the project's settings and its ASGI application."""
+    if find_spec("channels") is None:
+        hint = 'pip install "htmx-ws[channels]"'
+        return [Error("Channels is not installed.", hint=hint, id="htmx_ws.E001")]
+    found = [*_settings()]
+    if found:
+        return found
+    live = import_string(setting("LIVE")) if setting("LIVE") else None
+    return [*_application(), *_origins(live), *_backend(live), *_extension()]
+
+
+def _settings() -> Iterator[CheckMessage]:
+    unknown = sorted(set(getattr(settings, "HTMX_WS", {})) - set(DEFAULTS))
+    if unknown:
+        yield Error(
+            f"HTMX_WS has entries that mean nothing: {', '.join(unknown)}.",
+            hint=f"The entries are {', '.join(DEFAULTS)}.",
+            id="htmx_ws.E002",
+        )
+    if setting("LIVE"):
+        from .live import HtmxWS
+
+        try:
+            live = import_string(setting("LIVE"))
+        except Exception as error:
+            yield Error(
+                f'HTMX_WS["LIVE"] cannot be imported: {error}',
+                hint='It is the dotted path of your HtmxWS, such as "project.live.live".',
+                id="htmx_ws.E003",
+            )
+        else:
+            if not isinstance(live, HtmxWS):
+                yield Error(
+                    f'HTMX_WS["LIVE"] is {live!r}, which is no htmx_ws_channels.HtmxWS.',
+                    hint="Make it in the module that it names: live = HtmxWS().",
+                    id="htmx_ws.E003",
+                )
+
+
+def _application() -> Iterator[CheckMessage]:
+    if not getattr(settings, "ASGI_APPLICATION", None):
+        yield Warning(
+            "ASGI_APPLICATION is not set, so runserver does not serve websockets.",
+            hint=_APPLICATION,
+            id="htmx_ws.W004",
+        )
+        return
+    try:
+        application = import_string(settings.ASGI_APPLICATION)
+    except ImportError as error:
+        yield Error(
+            f"ASGI_APPLICATION cannot be imported: {error}", hint=_APPLICATION, id="htmx_ws.E005"
+        )
+        return
+    if not _serves_ours(application):
+        yield Warning(
+            f"{settings.ASGI_APPLICATION} has no endpoint of htmx-ws.",
+            hint=f"{_APPLICATION} Or give live.urlpatterns to a URLRouter.",
+            id="htmx_ws.W005",
+        )
+
+
+def _serves_ours(application: Any, depth: int = 12) -> bool:
+    """Whether an endpoint of ours is somewhere in an application, as Channels composes them."""
+    from .live import HtmxWS
+
+    if isinstance(application, (Endpoint, HtmxWS)) or hasattr(application, "htmx_ws"):
+        return True
+    if depth == 0:
+        return False
+    inner: list[Any] = [
+        *getattr(application, "application_mapping", {}).values(),
+        *(route.callback for route in getattr(application, "routes", ())),
+        *(getattr(application, name, None) for name in ("inner", "application", "app")),
+    ]
+    return any(_serves_ours(each, depth - 1) for each in inner if each is not None)
+
+
+def _origins(live: Any) -> Iterator[CheckMessage]:
+    origins = setting("ORIGINS") if live is None else live._origins
+    if ALLOW_ALL in origins:
+        yield Warning(
+            "Pages of any site may open websockets here, with the cookies of who visits them.",
+            hint='Name the sites in CSRF_TRUSTED_ORIGINS, and leave "*" out of '
+            'HTMX_WS["ORIGINS"] and HtmxWS(origins=...).',
+            id="htmx_ws.W006",
+        )
+
+
+def _backend(live: Any) -> Iterator[CheckMessage]:
+    if live is not None and not settings.DEBUG and isinstance(live._hub._backend, MemoryBackend):
+        yield Warning(
+            "Rooms are kept in the memory of each process, so pages of one process do not hear "
+            "what is published in another: a second worker, a shell, a task queue.",
+            hint="Serve with one process, or silence this check: "
+            'SILENCED_SYSTEM_CHECKS = ["htmx_ws.W007"].',
+            id="htmx_ws.W007",
+        )
+
+
+def _extension() -> Iterator[CheckMessage]:
+    if not apps.is_installed("django_htmx") or not apps.is_installed("django.contrib.staticfiles"):
+        return
+    from django.contrib.staticfiles.finders import find
+
+    path = find("django_htmx/ext/hx-ws-4.min.js")
+    if path is None:
+        return
+    with open(path, encoding="utf-8") as file:
+        is_beta = "reconnectCodes" not in file.read()  # the releases have a list of them
+    if is_beta:
+        yield Warning(
+            "django-htmx has the websocket extension of a beta of htmx 4: its sockets drop what "
+            "is sent while they are closed, and come back after every code.",
+            hint="Load htmx by {% htmx_ws_scripts %} on pages with websockets.",
+            id="htmx_ws.W008",
+        )

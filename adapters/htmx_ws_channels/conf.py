@@ -1,0 +1,38 @@
+"""What a project says in its settings, under ``HTMX_WS``; every entry may be left out.
+
+    HTMX_WS = {
+        "LIVE": "project.live.live",  # where your HtmxWS is: for checks, and addresses by name
+        "HTMX": 4,                    # the htmx that {% htmx_ws_scripts %} loads
+        "STATIC": "htmx/",            # a folder of static files that holds it; None: the CDN
+        "ORIGINS": [],                # sites that may connect, beside CSRF_TRUSTED_ORIGINS
+        "LIMITS": {},                 # the fields of htmx_ws.Limits
+        "STRICT_HTML": False,
+        "SUBPROTOCOLS": [],
+    }
+
+Read whenever it is needed, so that Django's ``override_settings`` holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from django.conf import settings
+
+__all__ = ["DEFAULTS", "setting"]
+
+DEFAULTS: Final[Mapping[str, Any]] = {
+    "LIVE": None,
+    "HTMX": 4,
+    "STATIC": None,
+    "ORIGINS": (),
+    "LIMITS": {},
+    "STRICT_HTML": False,
+    "SUBPROTOCOLS": (),
+}
+
+
+def setting(name: str) -> Any:
+    """Give an entry of ``HTMX_WS``, or its default."""
+    return getattr(settings, "HTMX_WS", {}).get(name, DEFAULTS[name])
