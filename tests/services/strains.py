@@ -71,7 +71,7 @@ async def stop(kind: Kind) -> Rows:
         "SIGTERM: an open page sees": ", ".join(codes),
         "the application sees": _in_order(saw),
         "the process ends after": seconds,
-        "a handler of htmx-ws that works for another second": await _end_at_work(kind),
+        **await _end_at_work(kind),
         "with an application that does not return, it ends after": await _end_deaf(kind, ""),
         "the same, with our settings": await _end_deaf(kind, kind.advice),
     }
@@ -86,13 +86,20 @@ def _in_order(saw: list[str]) -> str:
     return ", ".join(words)
 
 
-async def _end_at_work(kind: Kind) -> str:
+async def _end_at_work(kind: Kind) -> Rows:
     async with serve_on(kind, PROBE) as server, server.open("/live/0") as page:
         await asyncio.sleep(NO_NEWS_SECONDS)
         await page.send(build_frame({"action": "work"}))
         await facts(server, "begun")
         await _end(server)
-    return "finishes" if any('"finished"' in line for line in server.printed) else "is cut off"
+        code = await code_of(page)
+    finished = any('"finished"' in line for line in server.printed)
+    return {
+        "a page of htmx-ws sees": code,
+        "a handler of htmx-ws that works for another second": (
+            "finishes" if finished else "is cut off"
+        ),
+    }
 
 
 async def _end_deaf(kind: Kind, settings: str) -> str:

@@ -120,4 +120,4 @@ def test_the_page_for_users_says_what_is_tested() -> None:
         if kind.name != "uvicorn-websockets":  # deprecated by uvicorn, and not advised
             assert f"{kind.command} {kind.advice} " in page
     codes = " | ".join(str(SEES_AT_STOP[kind.name]) for kind in KINDS)
-    assert f"| SIGTERM: an open page sees | {codes} |" in page
+    assert f"| a page of htmx-ws sees | {codes} |" in page
