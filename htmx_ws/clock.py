@@ -1,4 +1,4 @@
-"""One clock for all pages, so that no handler needs a timer of its own."""
+"""One clock for all pages, so that no handler and no write needs a timer of its own."""
 
 from __future__ import annotations
 
@@ -19,12 +19,16 @@ class Watched(Protocol):
         """Go on reading while a handler works."""
         ...
 
+    def is_writing(self, now: float) -> bool:
+        """Whether a write is under way; one that takes too long is given up."""
+        ...
+
 
 class Clock:
-    """Tells pages whose handler takes long to read on; one for all, so that none needs a timer.
+    """Tells pages whose handler takes long to read on, and gives up writes that do.
 
     A page says by ``at_work`` that a handler of its runs, and is watched from then on until a
-    tick finds it idle. One that is at work at two ticks reads on.
+    tick finds it idle, neither at work nor writing. One at work at two ticks reads on.
     """
 
     TICK: Final = 0.05  # seconds: a Stop button waits for two of these at the most
@@ -47,13 +51,15 @@ class Clock:
             self.loop.call_later(self.TICK, self._tick, context=self._context)
 
     def _tick(self) -> None:
+        now = self.loop.time()
         at_work = {page for page in self._pages if page.at_work}
-        for page in self._pages - at_work:
+        busy = at_work | {page for page in self._pages if page.is_writing(now)}
+        for page in self._pages - busy:
             page.is_watched = False
         for page in at_work & self._seen:
             page.read_on()
-        self._pages, self._seen = at_work, set(at_work)
-        self._idle = 0 if at_work else self._idle + 1
+        self._pages, self._seen = busy, at_work
+        self._idle = 0 if busy else self._idle + 1
         self.ticks = self._idle < self.IDLE
         if self.ticks:
             self.loop.call_later(self.TICK, self._tick, context=self._context)

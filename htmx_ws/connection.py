@@ -22,7 +22,6 @@ from asyncio.tasks import (
     _enter_task,  # documented, for those who implement tasks
     _leave_task,
 )
-from collections import deque
 from collections.abc import (
     Awaitable,
     Callable,
@@ -41,6 +40,7 @@ from urllib.parse import parse_qs
 
 from .dual import Done, Home, Waiting
 from .markup import PAGE
+from .outbox import Outbox
 from .reflection import handling, report_reflection
 from .results import (
     DEFAULT,
@@ -83,9 +83,10 @@ class Connection:
 
     __slots__ = (
         *("__weakref__", "_blocked", "_busy", "_drained", "_gates", "_hub", "_loop", "_outbox"),
-        *("_outbox_bytes", "_parked", "_query", "_strict", "_swap", "_target", "_thread"),
-        *("_transport", "_work", "_writer", "app", "closing", "dialect", "gone", "home", "id"),
-        *("limits", "on_close", "path_params", "rooms", "runtime", "scope", "state"),
+        *("_parked", "_query", "_strict", "_stuck_since", "_swap", "_target", "_thread"),
+        *("_transport", "_waiting", "_work", "_writer", "app", "closing", "dialect", "gone"),
+        *("home", "id", "limits", "on_block", "on_close", "path_params", "rooms", "runtime"),
+        *("scope", "state"),
     )
 
     def __init__(
@@ -114,6 +115,7 @@ class Connection:
         self.gone: bool = False
         self.closing: tuple[int, str] | None = None
         self.on_close: Callable[[], None] | None = None
+        self.on_block: Callable[[], None] | None = None
         self._target, self._swap, self._strict = target, swap, strict_html
         self.runtime: Runtime = runtime
         self._hub = rooms
@@ -122,8 +124,9 @@ class Connection:
         self._busy = False
         self._parked: asyncio.Future[None] | None = None
         self._blocked: tuple[Any, Any] | None = None
-        self._outbox: deque[str] = deque()
-        self._outbox_bytes = 0
+        self._outbox = Outbox(self.limits)
+        self._waiting = self._outbox.waiting
+        self._stuck_since = 0.0
         self._drained: asyncio.Future[bool] | None = None
         self._gates: dict[str, list[Message]] = {}
         self._work: dict[asyncio.Task[Any], str] = {}
@@ -206,7 +209,8 @@ class Connection:
                 await self._transport({"type": "websocket.send", "text": text})
             except Exception as error:
                 self._lose(error)
-            if self._outbox:
+            self._stuck_since = 0.0
+            if self._waiting:
                 self._wake_writer()
             else:
                 self._busy = False
@@ -220,6 +224,8 @@ class Connection:
         self._busy = True
         self._blocked = (rest, waits_for)
         self._wake_writer()
+        if self.on_block is not None:
+            self.on_block()
 
     def _wake_writer(self) -> None:
         self._get_writer()
@@ -243,10 +249,11 @@ class Connection:
                 if self._blocked is not None:
                     await _finish(*self._blocked)
                     self._blocked = None
+                    self._stuck_since = 0.0
                 while self._outbox and not self.gone:
-                    text = self._outbox.popleft()
-                    self._outbox_bytes -= _size(text)
+                    text = self._outbox.take()
                     await self._transport({"type": "websocket.send", "text": text})
+                    self._stuck_since = 0.0
                 self._busy = False
                 self._report_drained(True)
         except (Exception, asyncio.CancelledError) as error:
@@ -255,20 +262,37 @@ class Connection:
                 self._lose(error)
 
     def _keep(self, message: Message) -> None:
-        text = message.text_for(self.dialect)
-        limits = self.limits
-        self._outbox.append(text)
-        self._outbox_bytes += _size(text)
-        if self._outbox_bytes > limits.outbox_bytes or len(self._outbox) > limits.outbox_messages:
+        if not self._outbox.put(message, self.dialect):
             _log.warning(
                 "%r reads too slowly: %d messages of %d bytes wait for it, so it is closed "
                 "with %d and will come back (Limits.outbox_bytes, outbox_messages)",
                 self,
                 len(self._outbox),
-                self._outbox_bytes,
+                self._outbox.bytes,
                 refuse("slow"),
             )
             self._give_up()
+
+    def is_writing(self, now: float) -> bool:
+        """Whether a write is under way at this time of the loop; one that is stuck is given up.
+
+        For the clock, which looks at pages that it knows to be busy.
+        """
+        if not self._busy or self.gone:
+            return False
+        if not self._stuck_since:
+            self._stuck_since = now
+        elif now - self._stuck_since > self.limits.write_seconds:
+            _log.warning(
+                "%r has read nothing for %s s, so it is closed with %d and will come back "
+                "(Limits.write_seconds)",
+                self,
+                self.limits.write_seconds,
+                refuse("slow"),
+            )
+            self._give_up()
+            return False
+        return True
 
     def _give_up(self) -> None:
         self.close(refuse("slow"), "too slow")
@@ -426,7 +450,6 @@ class Connection:
             return
         self.gone = True
         self._outbox.clear()
-        self._outbox_bytes = 0
         self._gates.clear()
         self._report_drained(False)
         if self._writer is not None:
@@ -517,7 +540,3 @@ def _finish(steps: Any, waits_for: Any) -> Generator[Any, Any, None]:
         else:
             break
     yield from steps
-
-
-def _size(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

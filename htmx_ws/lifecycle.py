@@ -105,6 +105,7 @@ class Page:
         """Accept the page and serve it until it has gone."""
         conn = self.conn
         conn.on_close = self._interrupt
+        conn.on_block = self._be_watched
         try:
             await self._send(accept)
             if await self._connect():
@@ -240,6 +241,14 @@ class Page:
             sorted(frame.values),
             self._endpoint,
         )
+
+    def _be_watched(self) -> None:
+        if not self.is_watched:
+            self._clock.watch(self)
+
+    def is_writing(self, now: float) -> bool:
+        """Whether a write is under way; one that takes too long is given up."""
+        return self.conn.is_writing(now)
 
     def read_on(self) -> None:
         """Go on reading while a handler works."""

@@ -54,9 +54,11 @@ class Limits:
     ``frame_bytes``: a longer frame is an error for ``on_error``; ``frame_bytes_hard``: a longer
     one closes the socket with 1009. ``frames_waiting``: read but not yet handled, after which
     reading is held back. ``concurrent``: handlers with ``concurrent=True`` at once, per page.
-    ``outbox_bytes`` and ``outbox_messages``: what may wait for a slow page before it is closed
-    with 1012. ``handler_seconds``: how long handlers may go on after their page has gone;
-    ``hook_seconds``: how long a disconnect hook may take.
+    ``outbox_bytes`` and ``outbox_messages``: what may wait for a slow page; ``slow_pages`` says
+    what then happens: ``close`` it with 1012, so that it comes back, or ``drop`` the oldest
+    messages. ``write_seconds``: how long a page may read nothing at all while something waits
+    for it, before it is closed likewise. ``handler_seconds``: how long handlers may go on after
+    their page has gone; ``hook_seconds``: how long a disconnect hook may take.
     """
 
     frame_bytes: int = 64 * 1024
@@ -65,13 +67,17 @@ class Limits:
     concurrent: int = 8
     outbox_bytes: int = 1024 * 1024
     outbox_messages: int = 4096
+    write_seconds: float = 2.0
+    slow_pages: Literal["close", "drop"] = "close"
     handler_seconds: float = 30.0
     hook_seconds: float = 10.0
 
     def __post_init__(self) -> None:
+        if self.slow_pages not in ("close", "drop"):
+            raise ValueError(f"Limits.slow_pages is {self.slow_pages!r}: it is 'close' or 'drop'.")
         for field in fields(self):
             value = getattr(self, field.name)
-            if not value >= 0:  # as NaN is not either
+            if field.name != "slow_pages" and not value >= 0:  # as NaN is not either
                 raise ValueError(f"Limits.{field.name} is {value}: it must be 0 or more.")
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from htmx_ws import HTML, Connection, HtmxWS, Limits, append, html, morph, replace, serialise
 from htmx_ws.backends import MemoryBackend
+from htmx_ws.clock import Clock
 from htmx_ws.hub import Hub
 from htmx_ws.results import is_deferred, stream
 from htmx_ws.testing import Closed, Socket
@@ -632,6 +633,54 @@ async def test_over_the_limits_a_slow_page_is_closed_and_comes_back(
     (record,) = caplog.records
     assert "reads too slowly" in record.getMessage()
     assert "Limits.outbox_bytes" in record.getMessage()
+
+
+@pytest.mark.parametrize("writes", ["its handler", "a publication", "its connect hook"])
+async def test_a_page_that_reads_nothing_for_too_long_is_closed_and_comes_back(
+    writes: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Clock, "TICK", 0.001)
+    desk = Desk(limits=Limits(write_seconds=0.01))
+
+    @desk.endpoint.on_message
+    async def handler() -> Any:
+        return item("x")
+
+    async with desk.page("slow", debug=False) as slow, desk.page("b") as b:
+        slow.stall()
+        if writes == "its handler":
+            await slow.send()
+        elif writes == "a publication":
+            await desk.live.publish(ROOM, item("x"))
+        else:
+            desk.conns["slow"].send(item("x"))
+        assert await slow.closed() == 1012
+        await soon(desk.gone["slow"])
+        assert b.code is None
+    (record,) = caplog.records
+    assert "has read nothing for 0.01 s" in record.getMessage()
+    assert "Limits.write_seconds" in record.getMessage()
+
+
+async def test_a_page_that_reads_now_and_then_is_not_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = Desk(limits=Limits(write_seconds=5))
+    ticks: list[bool] = []
+    monkeypatch.setattr(Clock, "TICK", 0.001)
+    async with desk.page("a") as page:
+        conn = desk.conns["a"]
+        for n in range(3):
+            page.stall()
+            conn.send(item(n))
+            conn.send(item(n))
+            now = asyncio.get_running_loop().time()
+            ticks += [conn.is_writing(now), conn.is_writing(now + 4.9)]
+            page.resume()
+            assert await receive_all(page, 2) == texts(item(n)) * 2
+            assert not conn.is_writing(now + 100)
+    assert ticks == [True] * 6
+    assert desk.conns["a"].closing is None
 
 
 async def test_a_handler_of_a_page_that_was_too_slow_is_finished() -> None:

@@ -16,7 +16,7 @@ import pytest
 from django.conf import UserSettingsHolder, global_settings
 from django.conf import settings as django_settings
 from django.forms.renderers import BaseRenderer
-from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.template.backends.django import DjangoTemplates
 from django.template.response import SimpleTemplateResponse, TemplateResponse
 from django.utils import translation
@@ -209,14 +209,14 @@ def test_a_response_without_a_body_of_html_is_refused(response: Response) -> Non
 # Django
 
 
-class Templates(DjangoTemplates):  # type: ignore[misc]  # Django is untyped
+class Templates(DjangoTemplates):
     """Django's templates without an installed application."""
 
     def get_templatetag_libraries(self, custom_libraries: object) -> dict[str, str]:
         return {}
 
 
-class FormTemplates(BaseRenderer):  # type: ignore[misc]  # Django is untyped
+class FormTemplates(BaseRenderer):
     @cached_property
     def engine(self) -> Templates:
         directory = Path(django.forms.__file__).parent / "templates"
@@ -226,7 +226,7 @@ class FormTemplates(BaseRenderer):  # type: ignore[misc]  # Django is untyped
         return self.engine.get_template(template_name)
 
 
-class SignUp(django.forms.Form):  # type: ignore[misc]  # Django is untyped
+class SignUp(django.forms.Form):
     name = django.forms.CharField()
 
 
@@ -235,7 +235,8 @@ def django_defaults(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Django with its default settings, which are not there for the next test."""
     defaults, wrapped = UserSettingsHolder(global_settings), django_settings._wrapped
     defaults.USE_I18N = False
-    monkeypatch.setattr(translation, "_trans", type(translation._trans)())
+    trans: Any = translation
+    monkeypatch.setattr(trans, "_trans", type(trans._trans)())
     django_settings._wrapped = defaults
     yield
     django_settings._wrapped = wrapped
@@ -262,7 +263,7 @@ def test_forms_of_django_and_their_fields_are_html() -> None:
 def test_responses_of_django_are_html() -> None:
     template = FormTemplates().engine.from_string("<p>{{ a }}</p>")
     assert render(SimpleTemplateResponse(template, {"a": "<é"})) == "<p>&lt;é</p>"
-    rendered = TemplateResponse(None, template, {"a": 1}).render()
+    rendered = TemplateResponse(HttpRequest(), template, {"a": 1}).render()
     assert render(rendered) == "<p>1</p>"
     assert render(HttpResponse("<p>é</p>")) == "<p>é</p>"
     latin = HttpResponse("<p>é</p>", content_type="text/html; charset=latin-1")

@@ -454,7 +454,16 @@ def test_the_limits_are_those_that_the_documentation_names() -> None:
     assert (limits.frame_bytes, limits.frame_bytes_hard) == (64 * 1024, 1024 * 1024)
 
 
-@pytest.mark.parametrize("field", [field.name for field in fields(Limits)])
+NUMBERS = [field.name for field in fields(Limits) if field.name != "slow_pages"]
+
+
+def test_what_becomes_of_slow_pages_is_one_of_two() -> None:
+    assert Limits(slow_pages="drop").slow_pages == "drop"
+    with pytest.raises(ValueError, match=r"Limits\.slow_pages is 'wait': it is 'close' or 'drop'"):
+        Limits(slow_pages="wait")  # type: ignore[arg-type]  # refused
+
+
+@pytest.mark.parametrize("field", NUMBERS)
 @pytest.mark.parametrize("value", [-1, -0.5, float("nan")])
 def test_a_limit_below_nothing_is_an_error_that_names_it(field: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"Limits.{field} is {value}: it must be 0 or more"):
@@ -462,7 +471,7 @@ def test_a_limit_below_nothing_is_an_error_that_names_it(field: str, value: floa
 
 
 def test_a_limit_may_be_nothing_at_all() -> None:
-    limits = Limits(**{field.name: 0 for field in fields(Limits)})
+    limits = Limits(**dict.fromkeys(NUMBERS, 0))  # type: ignore[arg-type]  # names of numbers
     with pytest.raises(FrameTooBig):
         check_size("a", limits)
     assert replace(limits, frame_bytes_hard=1).frame_bytes_hard == 1
