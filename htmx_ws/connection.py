@@ -82,11 +82,11 @@ class Connection:
     """
 
     __slots__ = (
-        *("__weakref__", "_blocked", "_busy", "_drained", "_gates", "_hub", "_loop", "_outbox"),
-        *("_parked", "_query", "_strict", "_stuck_since", "_swap", "_target", "_thread"),
-        *("_transport", "_waiting", "_work", "_writer", "app", "closing", "dialect", "gone"),
-        *("home", "id", "limits", "on_block", "on_close", "path_params", "rooms", "runtime"),
-        *("scope", "state"),
+        *("__weakref__", "_blocked", "_busy", "_drained", "_gates", "_holds", "_hub", "_loop"),
+        *("_outbox", "_parked", "_query", "_strict", "_stuck_since", "_swap", "_target"),
+        *("_thread", "_transport", "_waiting", "_work", "_writer", "app", "closing", "dialect"),
+        *("gone", "home", "id", "limits", "on_block", "on_close", "path_params", "rooms"),
+        *("runtime", "scope", "state"),
     )
 
     def __init__(
@@ -129,6 +129,7 @@ class Connection:
         self._stuck_since = 0.0
         self._drained: asyncio.Future[bool] | None = None
         self._gates: dict[str, list[Message]] = {}
+        self._holds = False
         self._work: dict[asyncio.Task[Any], str] = {}
         self._query: dict[str, str | list[str]] | None = None
 
@@ -326,12 +327,16 @@ class Connection:
         """Join a room: what is published to it reaches this page. False when the page has gone."""
         if get_ident() != self._thread:
             return self.home.call(self.join, room, otherwise=False)
-        return self._hub.join(self, room)
+        joined = self._hub.join(self, room)
+        if self._holds and room in self.rooms:
+            self.hold(room)
+        return joined
 
     def leave(self, room: str) -> Awaitable[bool]:
         """Leave a room; every room is left by itself when the page goes."""
         if get_ident() != self._thread:
             return self.home.call(self.leave, room, otherwise=False)
+        self._gates.pop(room, None)
         return self._hub.leave(self, room)
 
     def hold(self, room: str) -> None:
@@ -342,6 +347,16 @@ class Connection:
         """Let what was held of a room go to the page, in order, and the rest as it comes."""
         for message in self._gates.pop(room, ()):
             self.push(message)
+
+    def hold_what_it_joins(self) -> None:
+        """Hold the rooms that are joined from now on, until ``release_all``."""
+        self._holds = True
+
+    def release_all(self) -> None:
+        """Release every room."""
+        self._holds = False
+        for room in list(self._gates):
+            self.release(room)
 
     def deliver(self, room: str, message: Message) -> None:
         """Push a room's message, or hold it where the room's gate is closed."""

@@ -288,7 +288,7 @@ class Page:
             frame = parse(text, self._hint)
         except FrameError as error:
             return error, None
-        if conn.dialect is None and frame.dialect != "raw":
+        if frame.dialect is not conn.dialect and frame.dialect != "raw":
             conn.dialect = frame.dialect
         if RESERVED_FIELD in frame.values:
             return None
@@ -363,6 +363,8 @@ class Page:
             _log.info("%r: %s did not take a frame: %s", conn, handler and handler.name, error)
         elif isinstance(error, FrameError):
             _log.warning("%r: %s", conn, error)
+        elif self._endpoint.host.refusal(error) is not None:
+            _log.info("%r: %s turned a frame away: %r", conn, handler and handler.name, error)
         else:
             _log.error("%r: %s failed", conn, handler and handler.name, exc_info=error)
         if hook is not None:
@@ -406,7 +408,10 @@ class Page:
         try:
             arguments = hook.bind(conn)
             self._entered = True
+            # What it reads may be older than what is published meanwhile, and must come first.
+            conn.hold_what_it_joins()
             await self._run_in(self._context.copy(), self._begin(hook, arguments))
+            conn.release_all()
         except Refused as refused:
             await self._turn_away(refused)
         except BindingError as error:

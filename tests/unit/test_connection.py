@@ -125,10 +125,11 @@ async def test_it_can_be_made_with_the_least_that_a_scope_holds() -> None:
         ("raw", "a?hx=2", "htmx2", "htmx2"),
         ("raw", "a?hx=4", "htmx4", "htmx4"),
         ("raw", "a?hx=9", None, None),
-        ("htmx4beta", "a?hx=4", "htmx4", "htmx4"),
+        ("htmx4beta", "a?hx=4", "htmx4", "htmx4beta"),
+        ("htmx4", "a?hx=2", "htmx2", "htmx4"),  # htmx 4 may read the attributes of htmx 2
     ],
 )
-async def test_its_dialect_is_known_from_the_address_or_the_first_frame(
+async def test_its_dialect_is_known_from_the_address_and_surely_from_a_frame(
     dialect: Any, address: str, before: Any, after: Any
 ) -> None:
     desk = Desk()
@@ -155,7 +156,8 @@ async def test_a_message_is_written_in_the_pages_own_dialect() -> None:
         return content
 
     for dialect in ("2", "4"):
-        async with desk.page(f"a?hx={dialect}") as page:
+        how: dict[str, Any] = {"dialect": f"htmx{dialect}"}
+        async with desk.page(f"a?hx={dialect}", **how) as page:
             await desk.live.publish(ROOM, content)  # stepped
             await page.send(msg="")  # from the page's own task
             page.stall()

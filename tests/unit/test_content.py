@@ -16,7 +16,7 @@ import pytest
 from django.conf import UserSettingsHolder, global_settings
 from django.conf import settings as django_settings
 from django.forms.renderers import BaseRenderer
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.template.backends.django import DjangoTemplates
 from django.template.response import SimpleTemplateResponse, TemplateResponse
 from django.utils import translation

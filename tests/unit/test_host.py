@@ -346,6 +346,27 @@ async def test_an_exception_of_the_host_in_a_connect_hook_turns_the_page_away() 
         assert await page.closed() == 4403
 
 
+async def test_an_exception_of_the_host_in_a_handler_is_an_answer_and_no_failure(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    live = Framework()
+    chat = live.endpoint("x")
+
+    @chat.on_message
+    async def say() -> None:
+        raise Forbidden
+
+    @chat.on_error
+    async def wrong(error: Exception) -> Any:
+        return item(type(error).__name__)
+
+    caplog.set_level(logging.INFO)
+    assert await get(live, "/x") == text_of(item("Forbidden"))
+    (record,) = caplog.records
+    assert (record.levelno, record.exc_info) == (logging.INFO, None)
+    assert "turned a frame away" in record.getMessage()
+
+
 async def test_any_other_exception_in_a_connect_hook_lets_the_page_come_back(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

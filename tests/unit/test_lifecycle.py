@@ -1055,6 +1055,43 @@ async def test_a_stream_that_never_waits_lets_everybody_else_go_on(at: str) -> N
     assert story.notes == []
 
 
+@pytest.mark.parametrize("kind", ["returned", "yielded"])
+async def test_what_is_published_while_the_connect_hook_reads_comes_after_what_it_read(
+    kind: str,
+) -> None:
+    story, lines = Story(), ["old"]
+
+    async def returned(conn: Connection) -> Any:
+        await conn.join(ROOM)
+        await conn.join("left again")
+        read = list(lines)
+        story.begun.set()
+        await story.may_end.wait()
+        await story.live.publish("left again", item("unheard"))
+        await conn.leave("left again")
+        return update("#log", [html("<li>{}</li>", line) for line in read])
+
+    async def yielded(conn: Connection) -> AsyncIterator[Any]:
+        yield await returned(conn)
+        await story.over.wait()
+
+    story.endpoint.on_connect({"returned": returned, "yielded": yielded}[kind])
+    page = story.page()
+    opening = asyncio.create_task(page.open())
+    await soon(story.begun)
+    lines.append("new")
+    await story.live.publish(ROOM, item("new"))
+    story.may_end.set()
+    await opening
+    assert await receive_all(page, 2) == texts(
+        update("#log", html("<li>{}</li>", "old")), item("new")
+    )
+    await story.live.publish(ROOM, item("newer"))
+    assert await receive_all(page, 1) == texts(item("newer"))
+    story.over.set()
+    await page.close()
+
+
 async def test_a_feed_is_stopped_by_its_name() -> None:
     story, closed = Story(), asyncio.Event()
     story.endpoint.on_message(done)
