@@ -13,6 +13,7 @@ import socket
 from asyncio import sleep
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count, cycle
@@ -276,4 +277,5 @@ if __name__ == "__main__":
     url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
     print(f"The chat is at {url} (Ctrl+C ends it)", flush=True)
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
-    uvicorn.Server(config).run(sockets=[listening])
+    with suppress(KeyboardInterrupt):  # which uvicorn raises again when it has ended
+        uvicorn.Server(config).run(sockets=[listening])
