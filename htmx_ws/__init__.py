@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         FrameError,
         FrameTooBig,
         HtmxWSError,
+        LimitError,
         Refused,
         RegistrationError,
     )
@@ -64,6 +65,7 @@ __all__ = [
     "HtmxHeaders",
     "HtmxWS",
     "HtmxWSError",
+    "LimitError",
     "Limits",
     "MemoryBackend",
     "Message",
@@ -97,7 +99,7 @@ _MODULES: Final = {
     "backends": "Backend MemoryBackend",
     "connection": "Connection",
     "endpoint": "Endpoint",
-    "errors": "BindingError FragmentError FrameError FrameTooBig HtmxWSError Refused "
+    "errors": "BindingError FragmentError FrameError FrameTooBig HtmxWSError LimitError Refused "
     "RegistrationError",
     "markup": "Attributes connect_attrs new_page page_field scripts send_attrs",
     "security": "ALLOW_ALL Limits",

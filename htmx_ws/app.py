@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from inspect import isawaitable
 from typing import Any, ClassVar, TypeVar
 
 from .backends import Backend, MemoryBackend
@@ -42,7 +43,8 @@ class HtmxWS:
     ``https://*.example.com``, or ``*`` for all. ``limits``: see ``Limits``. ``backend``: what
     carries publications between processes; by default there is one process. ``debug``: show
     what a handler sends back unescaped. ``strict_html``: refuse a bare ``str``.
-    ``subprotocols``: those to agree to when a page offers them.
+    ``subprotocols``: those to agree to when a page offers them. ``identify``: gives who a
+    page's visitor is, from its connection: anything hashable, None for anybody; may be async.
     """
 
     #: The manners of the framework that an adapter is for.
@@ -57,12 +59,14 @@ class HtmxWS:
         debug: bool = False,
         strict_html: bool = False,
         subprotocols: Iterable[str] = (),
+        identify: Callable[[Connection], object] | None = None,
     ) -> None:
         self._origins = check_allow_list([origins] if isinstance(origins, str) else origins or ())
         self._limits = Limits() if limits is None else limits
         self._debug = debug
         self._strict = strict_html
         self._subprotocols = tuple(subprotocols)
+        self._identify = self.host.identify if identify is None else identify
         self._endpoints: dict[str, Endpoint] = {}
         self._hub = Hub(MemoryBackend() if backend is None else backend, strict_html=strict_html)
         self._clock: Clock | None = None
@@ -152,6 +156,24 @@ class HtmxWS:
     def members(self, room: str) -> list[Connection]:
         """The pages that are in a room, in the order in which they joined."""
         return self._hub.members(room)
+
+    def disconnect(
+        self,
+        *,
+        user: object = None,
+        room: str | None = None,
+        conn: Connection | str | None = None,
+        code: int = 1008,
+        reason: str = "",
+    ) -> int:
+        """Close the pages of a visitor, of a room, or one, by its id; gives how many there were.
+
+        After 1008 and 4000 to 4999 htmx stays away, after 1012 it comes back. Works in threads.
+        Raises ``TypeError`` when nothing says which pages are meant.
+        """
+        if user is None and room is None and conn is None:
+            raise TypeError("disconnect() takes user=, room= or conn=: which pages to close.")
+        return self._hub.disconnect(code, reason, user=user, room=room, conn=conn)
 
     # --- markup ------------------------------------------------------------------------
 
@@ -246,13 +268,15 @@ class HtmxWS:
     def _find(self, scope: Scope) -> tuple[Endpoint, Scope] | None:
         """Give the endpoint of a path, and the scope with its parameters."""
         path = scope_path(scope)
-        for endpoint in self._endpoints.values():
-            own = endpoint.path.match(path)
-            if own is not None:
-                return endpoint, {
-                    **scope,
-                    "path_params": {**(scope.get("path_params") or {}), **own},
-                }
+        # Litestar ends every path below a mount with a slash.
+        for text in dict.fromkeys((path, path.rstrip("/") or path)):
+            for endpoint in self._endpoints.values():
+                own = endpoint.path.match(text)
+                if own is not None:
+                    return endpoint, {
+                        **scope,
+                        "path_params": {**(scope.get("path_params") or {}), **own},
+                    }
         return None
 
     async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
@@ -268,13 +292,33 @@ class HtmxWS:
             await self._turn_away("bad origin", scope, receive, send)
             return
         try:
-            scope = await self.admit(endpoint, scope)
+            endpoint, conn = await self._let_in(endpoint, scope, send)
         except Exception as error:
             refused = error if isinstance(error, Refused) else self.host.refusal(error)
-            await self._turn_away(refused or "failed", scope, receive, send)
             if refused is None:
-                raise
+                # Not raised: the host would answer what is accepted and closed already.
+                _log.exception("A page could not be let in on %r", endpoint)
+            await self._turn_away(refused or "failed", scope, receive, send)
             return
+        if (await receive())["type"] != "websocket.connect":
+            return
+        await self._hub.start()
+        over = self._hub.enter(conn)
+        if over is not None:
+            _log.warning("%r is refused with 503: one more would be over Limits.%s", conn, over)
+            await _deny(scope, send)
+            return
+        debug = self._debug or TESTING in (scope.get("extensions") or {})
+        if self._clock is None or self._clock.loop is not conn.home.loop:
+            self._clock = Clock()
+        page = Page(conn, endpoint, receive, send, self._clock, debug=debug)
+        await page.serve({"type": "websocket.accept", "subprotocol": self._agree(scope)})
+
+    async def _let_in(
+        self, endpoint: Endpoint, scope: Scope, send: Send
+    ) -> tuple[Endpoint, Connection]:
+        """Ask the host, and say who a page is; raises what turns it away."""
+        scope = await self.admit(endpoint, scope)
         endpoint = endpoint.beneath(scope.get("path_params") or ())
         conn = Connection(
             scope,
@@ -291,17 +335,10 @@ class HtmxWS:
             conn.dialect = dialect_of(conn.query)
         except ValueError as error:
             _log.warning("The query of a page that connects to %r: %s", endpoint, error)
-            await self._turn_away("bad query", scope, receive, send)
-            return
-        if (await receive())["type"] != "websocket.connect":
-            return
-        await self._hub.start()
-        debug = self._debug or TESTING in (scope.get("extensions") or {})
-        if self._clock is None or self._clock.loop is not conn.home.loop:
-            self._clock = Clock()
-        page = Page(conn, endpoint, receive, send, self._clock, debug=debug)
-        self._hub.connections[conn] = None
-        await page.serve({"type": "websocket.accept", "subprotocol": self._agree(scope)})
+            raise Refused("bad query", code=refuse("bad query")) from None
+        identity = self._identify(conn)
+        conn.identity = await identity if isawaitable(identity) else identity
+        return endpoint, conn
 
     def _agree(self, scope: Scope) -> str | None:
         offered = scope.get("subprotocols") or ()
@@ -322,6 +359,18 @@ class HtmxWS:
         else:
             code, reason = refuse(why), str(why)
         await send_close(send, code, close_reason(reason))
+
+
+async def _deny(scope: Scope, send: Send) -> None:
+    """Refuse a handshake for now: by 503 where the server can, else by what it makes of a close."""
+    if "websocket.http.response" not in (scope.get("extensions") or {}):
+        await send({"type": "websocket.close", "code": refuse("failed")})
+        return
+    body = b"Too many connections: try again later.\n"
+    headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body))]
+    start = {"type": "websocket.http.response.start", "status": 503, "headers": headers}
+    await send(start)
+    await send({"type": "websocket.http.response.body", "body": body})
 
 
 async def _answer_http(send: Send) -> None:

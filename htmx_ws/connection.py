@@ -78,14 +78,25 @@ class Connection:
     """One open page: its ``id``, ``scope``, ``path_params``, ``query``, ``state`` and ``rooms``.
 
     ``state`` is yours: it starts as the lifespan's state and dies with the page. ``dialect``
-    is the htmx that the page runs, as soon as it is known.
+    is the htmx that the page runs, as soon as it is known. ``identity`` is who its visitor is,
+    as ``identify`` said.
     """
 
     __slots__ = (
         *("__weakref__", "_blocked", "_busy", "_drained", "_gates", "_holds", "_hub", "_loop"),
         *("_outbox", "_parked", "_query", "_strict", "_stuck_since", "_swap", "_target"),
         *("_thread", "_transport", "_waiting", "_work", "_writer", "app", "closing", "dialect"),
-        *("gone", "home", "id", "limits", "on_block", "on_close", "path_params", "rooms"),
+        *(
+            "gone",
+            "home",
+            "id",
+            "identity",
+            "limits",
+            "on_block",
+            "on_close",
+            "path_params",
+            "rooms",
+        ),
         *("runtime", "scope", "state"),
     )
 
@@ -113,6 +124,7 @@ class Connection:
         self.home: Home = Home()
         self._loop, self._thread = self.home.loop, self.home.thread
         self.gone: bool = False
+        self.identity: Any = None
         self.closing: tuple[int, str] | None = None
         self.on_close: Callable[[], None] | None = None
         self.on_block: Callable[[], None] | None = None

@@ -6,6 +6,7 @@
     ├── FrameError          the page's: a message that is not a frame
     │   └── FrameTooBig     the page's: a message over the size limit
     ├── BindingError        the page's: values that a handler does not take
+    ├── LimitError          the handler's: more rooms than a page may be in, or too long a name
     └── Refused             nobody's: a connect hook turns the page away
 
 One root, so that ``except HtmxWSError`` catches whatever this package raises. An error whose
@@ -25,6 +26,7 @@ __all__ = [
     "FrameError",
     "FrameTooBig",
     "HtmxWSError",
+    "LimitError",
     "Refused",
     "RegistrationError",
 ]
@@ -64,6 +66,10 @@ class BindingError(HtmxWSError, ValueError):
     def __init__(self, fields: Mapping[str, str]) -> None:
         self.fields: dict[str, str] = dict(fields)
         super().__init__("; ".join(f"{field}: {what}" for field, what in fields.items()))
+
+
+class LimitError(HtmxWSError, ValueError):
+    """A page was to go over one of the ``Limits``; the message names it."""
 
 
 class Refused(HtmxWSError):

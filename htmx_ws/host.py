@@ -42,6 +42,10 @@ def _no_refusal(error: Exception) -> Refused | None:
     return None
 
 
+def _nobody(conn: Connection) -> object:
+    return None
+
+
 def _nothing_around(function: Callable[..., Any], path: str) -> Around | None:
     return None
 
@@ -55,7 +59,8 @@ class Host:
     runs what is not the event loop's alone. ``refusal`` says what an error means by which the
     framework's users turn a visitor away, raised in a connect hook. ``around`` looks at a
     handler or hook when it is registered, with the text of its path, and gives what to do
-    around its calls. ``origins_hint`` says where a site that may connect is named.
+    around its calls. ``identify`` says who a page's visitor is, None for anybody.
+    ``origins_hint`` says where a site that may connect is named.
     """
 
     path: Callable[[str], PathPattern] = Path
@@ -63,4 +68,5 @@ class Host:
     runtime: Runtime = DEFAULT
     refusal: Callable[[Exception], Refused | None] = _no_refusal
     around: Callable[[Callable[..., Any], str], Around | None] = _nothing_around
+    identify: Callable[[Connection], object] = _nobody
     origins_hint: str = "HtmxWS(origins=['https://example.com'])"

@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from inspect import iscoroutinefunction
 from threading import get_ident
-from typing import Final
+from typing import Any, Final
 
 from .backends import Backend
 from .connection import Connection, write_to
 from .dual import Done, Home
+from .errors import LimitError
 from .reflection import report_reflection
 from .results import is_deferred, refuse_bare_str
 from .security import refuse
@@ -70,6 +72,54 @@ class Hub:
         self._due: deque[tuple[str, Publication]] = deque()
         self._delivers = False
         self.connections: dict[Connection, None] = {}
+        self._by_identity: dict[object, dict[Connection, None]] = {}
+        self._by_address: Counter[str] = Counter()
+
+    # --- who is here -------------------------------------------------------------------
+
+    def enter(self, conn: Connection) -> str | None:
+        """Take a page in; where that would go over a limit, say which instead."""
+        limits, address = conn.limits, _address(conn)
+        if len(self.connections) >= limits.connections:
+            return "connections"
+        most = limits.connections_per_address
+        if most is not None and self._by_address[address] >= most:
+            return "connections_per_address"
+        most = limits.connections_per_identity
+        if conn.identity is not None:
+            its = self._by_identity.setdefault(conn.identity, {})
+            if most is not None and len(its) >= most:
+                return "connections_per_identity"
+            its[conn] = None
+        self._by_address[address] += 1
+        self.connections[conn] = None
+        return None
+
+    def find(
+        self, *, user: object = None, room: str | None = None, conn: Connection | str | None = None
+    ) -> list[Connection]:
+        """Give the pages of a visitor, of a room, or the one of that id."""
+        found = list(self.connections)
+        if user is not None:
+            found = list(self._by_identity.get(user, ()))
+        if room is not None:
+            members = self._rooms.get(room, {})
+            found = [each for each in found if each in members]
+        if conn is not None:
+            found = [each for each in found if each.id == _id_of(conn)]
+        return found
+
+    def disconnect(self, code: int, reason: str, **which: Any) -> int:
+        """Close the pages that ``find`` gives; give how many there were."""
+        home = self._home
+        if home is None:
+            return 0
+        if get_ident() != home.thread:
+            return home.run(partial(self.disconnect, code, reason, **which), otherwise=0)
+        found = self.find(**which)
+        for conn in found:
+            conn.close(code, reason)
+        return len(found)
 
     # --- start and stop ----------------------------------------------------------------
 
@@ -94,6 +144,8 @@ class Hub:
         """Start once, whoever asked first: until then nobody is served."""
         try:
             self.connections.clear()
+            self._by_identity.clear()
+            self._by_address.clear()
             self._rooms.clear()
             await self._backend.start(self.deliver)
             self._home = home
@@ -121,6 +173,16 @@ class Hub:
         check_room(room)
         if conn.gone:
             return Done(False)
+        limits = conn.limits
+        if len(room) > limits.room_name:
+            raise LimitError(
+                f"A room's name has {len(room)} characters, over the limit of {limits.room_name} "
+                "(Limits.room_name)."
+            )
+        if len(conn.rooms) >= limits.rooms and room not in conn.rooms:
+            raise LimitError(
+                f"A page is in {len(conn.rooms)} rooms, and that is the limit (Limits.rooms)."
+            )
         self._rooms.setdefault(room, {})[conn] = None
         conn.rooms.add(room)
         return Done(True)
@@ -147,7 +209,17 @@ class Hub:
     def forget(self, conn: Connection) -> None:
         """Take a page out of all its rooms, and of the hub."""
         self.leave_all(conn)
-        self.connections.pop(conn, None)
+        if conn in self.connections:
+            del self.connections[conn]
+            address = _address(conn)
+            self._by_address[address] -= 1
+            if not self._by_address[address]:
+                del self._by_address[address]
+            its = self._by_identity.get(conn.identity)
+            if its is not None:
+                its.pop(conn, None)
+                if not its:
+                    del self._by_identity[conn.identity]
         if self._empty is not None and not self.connections:
             self._empty.set()
 
@@ -253,6 +325,10 @@ def check_room(room: object) -> None:
     """Raise ``TypeError`` for what cannot name a room."""
     if not isinstance(room, str) or not room:
         raise TypeError(f"A room is named by a str such as 'chat:lobby', not {room!r}.")
+
+
+def _address(conn: Connection) -> str:
+    return str((conn.scope.get("client") or ("",))[0])
 
 
 def _id_of(conn: Connection | str) -> str:

@@ -53,12 +53,23 @@ RESERVED_FIELD: Final = "htmx-ws"
 #: frame, in seconds: it may not be reading.
 CLOSE_SECONDS: Final = 2.0
 
+#: Longer than any page lives that may send nothing more, in seconds.
+_LONG: Final = 86_400.0
+
 #: Ends of pages' lives, which go on when a server cancels the page's task.
 _endings: Final[set[asyncio.Task[None]]] = set()
 
 
 class Page:
     """One connection, served by one endpoint, in the task in which it is made."""
+
+    __slots__ = (
+        *("__weakref__", "_beside", "_burst", "_cancelled_by_us", "_clock", "_closer"),
+        *("_context", "_deadline", "_debug", "_endpoint", "_entered", "_hint", "_inbox"),
+        *("_inbox_has_room", "_isolates", "_left", "_most_beside", "_plain", "_reader"),
+        *("_reading_on", "_receive", "_send", "_shown", "_since", "_spent", "_surely_small"),
+        *("_task", "_told_of_rate", "_unclosable", "_waits", "at_work", "conn", "is_watched"),
+    )
 
     def __init__(
         self,
@@ -84,6 +95,10 @@ class Page:
         self._hint: Dialect | None = conn.dialect
         self._surely_small = conn.limits.frame_bytes // 4  # characters: UTF-8 takes up to four
         self._most_beside = conn.limits.concurrent
+        self._burst = conn.limits.frames_burst
+        self._spent: float = 0  # frames read since then, less those that time has made good
+        self._since = clock.loop.time()
+        self._told_of_rate = False
         self.at_work: bool = False  # on a handler, in the page's order
         self.is_watched: bool = False  # by the clock
         self._inbox: deque[Work] = deque()
@@ -159,6 +174,9 @@ class Page:
             else:
                 self._waits = True
                 event = await receive()
+                self._spent += 1
+                if self._spent > self._burst:
+                    await self._hold_back()
                 self._waits = False
                 work = self._take(event)
                 if work is None:
@@ -265,9 +283,32 @@ class Page:
                 self._inbox_has_room.clear()
                 await self._inbox_has_room.wait()
                 continue
-            work = self._take(await self._receive())
+            event = await self._receive()
+            self._spent += 1
+            if self._spent > self._burst:
+                await self._hold_back()
+            work = self._take(event)
             if work is not None:
                 self._inbox.append(work)
+
+    async def _hold_back(self) -> None:
+        """Wait until the page may send again; what it sends meanwhile waits with the network."""
+        conn, limits = self.conn, self.conn.limits
+        now, rate = asyncio.get_running_loop().time(), limits.frames_per_second
+        self._spent = max(1.0, self._spent - (now - self._since) * rate)
+        self._since = now
+        over = self._spent - limits.frames_burst
+        if over <= 0:
+            return
+        if not self._told_of_rate:
+            self._told_of_rate = True
+            _log.warning(
+                "%r sends more than %s frames a second, so it is read more slowly "
+                "(Limits.frames_per_second, frames_burst)",
+                conn,
+                rate,
+            )
+        await asyncio.sleep(over / rate if rate else _LONG)
 
     def _take(self, event: Event) -> Work | None:
         """Give a frame and who answers it; None for what has no place in the page's order."""

@@ -27,7 +27,14 @@ __all__ = [
 ]
 
 Reason = Literal[
-    "bad origin", "not found", "bad query", "forbidden", "too big", "failed", "slow", "restart"
+    "bad origin",
+    "not found",
+    "bad query",
+    "forbidden",
+    "too big",
+    "failed",
+    "slow",
+    "restart",
 ]
 
 _CODES: Final[Mapping[Reason, int]] = {
@@ -53,17 +60,25 @@ class Limits:
 
     ``frame_bytes``: a longer frame is an error for ``on_error``; ``frame_bytes_hard``: a longer
     one closes the socket with 1009. ``frames_waiting``: read but not yet handled, after which
-    reading is held back. ``concurrent``: handlers with ``concurrent=True`` at once, per page.
+    reading is held back, as it is from a page that sends more than ``frames_per_second`` after a
+    ``frames_burst``. ``concurrent``: handlers with ``concurrent=True`` at once, per page.
     ``outbox_bytes`` and ``outbox_messages``: what may wait for a slow page; ``slow_pages`` says
     what then happens: ``close`` it with 1012, so that it comes back, or ``drop`` the oldest
     messages. ``write_seconds``: how long a page may read nothing at all while something waits
     for it, before it is closed likewise. ``handler_seconds``: how long handlers may go on after
-    their page has gone; ``hook_seconds``: how long a disconnect hook may take.
+    their page has gone; ``hook_seconds``: how long a disconnect hook may take. ``rooms``: how
+    many a page may be in; ``room_name``: how many characters a room's name may have; over these,
+    joining raises ``LimitError``. ``connections``: pages in this process at once, in all, and
+    ``connections_per_address`` and ``connections_per_identity``, None for no limit; one more is
+    refused with HTTP 503, and htmx tries again, ever more slowly. Behind a proxy every page has the
+    proxy's address, unless the server is told to read the forwarded one.
     """
 
     frame_bytes: int = 64 * 1024
     frame_bytes_hard: int = 1024 * 1024
     frames_waiting: int = 64
+    frames_per_second: float = 50.0
+    frames_burst: int = 200
     concurrent: int = 8
     outbox_bytes: int = 1024 * 1024
     outbox_messages: int = 4096
@@ -71,14 +86,24 @@ class Limits:
     slow_pages: Literal["close", "drop"] = "close"
     handler_seconds: float = 30.0
     hook_seconds: float = 10.0
+    rooms: int = 1_000
+    room_name: int = 500
+    connections: int = 20_000
+    connections_per_address: int | None = None
+    connections_per_identity: int | None = 200
 
     def __post_init__(self) -> None:
         if self.slow_pages not in ("close", "drop"):
             raise ValueError(f"Limits.slow_pages is {self.slow_pages!r}: it is 'close' or 'drop'.")
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name != "slow_pages" and not value >= 0:  # as NaN is not either
+            if field.name == "slow_pages" or (value is None and field.name in _MAY_BE_NONE):
+                continue
+            if value is None or not value >= 0:  # as NaN is not either
                 raise ValueError(f"Limits.{field.name} is {value}: it must be 0 or more.")
+
+
+_MAY_BE_NONE: Final = ("connections_per_address", "connections_per_identity")
 
 
 def check_size(text: str, limits: Limits) -> None:

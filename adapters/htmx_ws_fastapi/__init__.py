@@ -26,7 +26,6 @@ except ImportError as error:
     raise ImportError('htmx_ws_fastapi needs FastAPI: pip install "htmx-ws[fastapi]"') from error
 
 import htmx_ws_starlette
-
 from htmx_ws import Endpoint, Refused
 from htmx_ws.host import Host
 from htmx_ws.security import refuse
@@ -77,7 +76,7 @@ class HtmxWS(htmx_ws_starlette.HtmxWS):
 
     @cached_property
     def _guards(self) -> dict[Endpoint, _Guard]:
-        return {endpoint: _make_guard() for endpoint in self._endpoints.values()}
+        return {endpoint: _make_guard(endpoint) for endpoint in self._endpoints.values()}
 
     async def admit(self, endpoint: Endpoint, scope: Scope) -> Scope:
         """Solve the dependencies of the routers around an endpoint, before a page is accepted."""
@@ -89,8 +88,8 @@ class HtmxWS(htmx_ws_starlette.HtmxWS):
         if _HANDLERS in scope:
             at_guard[_HANDLERS] = _without_ours(*scope[_HANDLERS])
         await route.handle(at_guard, visit.receive, visit.send)
-        if visit.refused is not None:
-            raise visit.refused
+        if visit.error is not None:
+            raise visit.error
         if not visit.passed:  # an exception handler of the application has taken it
             raise Refused("forbidden")
         return {**scope, "route": route}
@@ -99,11 +98,19 @@ class HtmxWS(htmx_ws_starlette.HtmxWS):
 _Guard = Callable[[WebSocket], Awaitable[None]]
 
 
-def _make_guard() -> _Guard:
-    """Make the endpoint of a second route: who comes to it has passed the dependencies."""
+def _make_guard(endpoint: Endpoint) -> _Guard:
+    """Make the endpoint of a second route: who comes to it has passed the dependencies.
+
+    FastAPI before 0.137 leaves the prefix of an ``APIRouter(prefix=...)`` off routes that are not
+    its own, as our first. Below one, pages come here at once, and are served here.
+    """
 
     async def guard(websocket: WebSocket) -> None:
-        websocket.scope[_VISIT].passed = True
+        visit = websocket.scope.get(_VISIT)
+        if visit is None:
+            await endpoint(websocket.scope, websocket.receive, websocket.send)
+        else:
+            visit.passed = True
 
     return guard
 
@@ -151,7 +158,7 @@ class _Visit:
 
     def __init__(self) -> None:
         self.passed = False
-        self.refused: Refused | None = None
+        self.error: Exception | None = None
 
     async def receive(self) -> Message:
         return {"type": "websocket.connect"}
@@ -160,8 +167,9 @@ class _Visit:
         if event["type"] == "websocket.close":
             code = event.get("code", 1000)
             stays_away = code == 1008 or 4000 <= code <= 4999
-            self.refused = Refused(event.get("reason") or "", code=code if stays_away else 1008)
+            self.error = Refused(event.get("reason") or "", code=code if stays_away else 1008)
         elif event["type"] == "websocket.http.response.start":
-            self.refused = Refused("forbidden", code=4000 + event["status"])
+            headers = {name.decode(): value.decode("latin-1") for name, value in event["headers"]}
+            self.error = HTTPException(event["status"], "forbidden", headers)
         elif event["type"] == "websocket.send":
             raise RuntimeError("A dependency of a router cannot send: use a connect hook.")

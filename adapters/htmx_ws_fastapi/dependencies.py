@@ -12,15 +12,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, get_args
 
 from fastapi import BackgroundTasks, Response, UploadFile, WebSocket, params
 from fastapi.exceptions import WebSocketRequestValidationError
 from fastapi.routing import APIWebSocketRoute
 from fastapi.security import SecurityScopes
 
-from htmx_ws import BindingError, Connection, Frame
+from htmx_ws import BindingError, Connection, Frame, RegistrationError
 from htmx_ws.binding import Parameter, parameters
+from htmx_ws.endpoint import name_of
 from htmx_ws.host import Around, Call
 
 __all__ = ["around", "connection", "frame"]
@@ -95,7 +96,8 @@ def around(function: Callable[..., Any], path: str) -> Around | None:
     def route_at(path: str, app: Any) -> APIWebSocketRoute:
         return APIWebSocketRoute(path, endpoint, dependency_overrides_provider=app)
 
-    route_at(path, None)  # so that what FastAPI refuses is refused now
+    # Now, so that what FastAPI refuses, and what it would lose without a word, is refused now.
+    _check(name_of(function), route_at(path, None).dependant)
 
     async def run(conn: Connection, frame: Frame | None, call: Call) -> None:
         scope = {**conn.scope, _CONNECTION: conn, _FRAME: frame, _CALL: call}
@@ -113,6 +115,26 @@ def around(function: Callable[..., Any], path: str) -> Around | None:
     return Around(frozenset(each.name for each in claimed), run)
 
 
+#: What FastAPI fills in a dependency for requests alone, by its names in a Dependant.
+_OF_REQUESTS: Final = {
+    "request_param_name": "Request, which FastAPI does not give it at a websocket: take an "
+    "HTTPConnection, of which a Request is one",
+    "background_tasks_param_name": f"BackgroundTasks, and {_REFUSED[BackgroundTasks]}",
+    "response_param_name": f"Response, and {_REFUSED[Response]}",
+    "body_params": "a body, and there is none: take the frame, `Depends(frame)`, or the field in "
+    f"the handler itself; and of files, {_REFUSED[UploadFile]}",
+}
+
+
+def _check(owner: str, dependant: Any) -> None:
+    for each in dependant.dependencies:
+        for attribute, why in _OF_REQUESTS.items():
+            if getattr(each, attribute):
+                name = getattr(each.call, "__qualname__", repr(each.call))
+                raise RegistrationError(f"{owner}: its dependency {name} takes {why}.")
+        _check(owner, each)
+
+
 _KEYWORD: Final = inspect.Parameter.KEYWORD_ONLY
 
 
@@ -120,7 +142,8 @@ def _is_fastapis(parameter: Parameter) -> bool:
     if any(isinstance(one, (params.Depends, params.Param)) for one in parameter.said):
         return True
     for kind, why in _REFUSED.items():
-        if any(isinstance(arm, type) and issubclass(arm, kind) for arm in parameter.arms):
+        every = [one for arm in parameter.arms for one in (arm, *get_args(arm))]
+        if any(isinstance(one, type) and issubclass(one, kind) for one in every):
             raise parameter.refuse(f"is {kind.__name__}, which a handler cannot take: {why}.")
     return False
 

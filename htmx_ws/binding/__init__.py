@@ -149,6 +149,8 @@ def _steps(
     models = [parameter for parameter in form if parameter.is_model]
     for parameter in form:
         name, alias = parameter.name, parameter.info.validation_alias
+        if alias is None:
+            alias = parameter.info.alias  # all that older FastAPIs give their Form()
         if alias is not None and not isinstance(alias, str):
             raise parameter.refuse("has an alias of several names: give it a plain one.")
         if models == [parameter] and alias is None:

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI
-from htmx_ws_fastapi import HtmxWS
 
 from htmx_ws import append
 from htmx_ws.types import ASGIApp
-from tests.benchmarks.subjects import answer_frames
+from htmx_ws_fastapi import HtmxWS
+from tests.benchmarks.subjects import UNLIMITED, answer_frames
 
 __all__ = ["SUBJECTS"]
 
@@ -45,7 +45,7 @@ async def say_with_three(
 
 
 def by_fastapi(handler: Callable[..., Any]) -> ASGIApp:
-    live = HtmxWS()
+    live = HtmxWS(limits=UNLIMITED)
     live.ws("/chat")(handler)
     app = FastAPI()
     app.include_router(live.router)

@@ -13,10 +13,13 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from htmx_ws import HtmxWS, append, html
+from htmx_ws import HtmxWS, Limits, append, html
 from htmx_ws.types import ASGIApp, Message, Send
 
-__all__ = ["SUBJECTS", "answer_frames"]
+__all__ = ["SUBJECTS", "UNLIMITED", "answer_frames"]
+
+#: All the frames of a measurement come at once.
+UNLIMITED = Limits(frames_burst=1_000_000)
 
 FRAME = (
     '{"msg":"hello","HEADERS":{"HX-Request":"true","HX-Trigger":"form","HX-Trigger-Name":null,'
@@ -68,7 +71,7 @@ async def by_starlette(scope: Any, receive: Any, send: Any) -> None:
 
 
 def by_htmx_ws() -> ASGIApp:
-    live = HtmxWS()
+    live = HtmxWS(limits=UNLIMITED)
 
     @live.ws("/chat")
     async def say(msg: str) -> object:
@@ -78,7 +81,7 @@ def by_htmx_ws() -> ASGIApp:
 
 
 def by_htmx_ws_escaping() -> ASGIApp:
-    live = HtmxWS()
+    live = HtmxWS(limits=UNLIMITED)
 
     @live.ws("/chat")
     async def say(msg: str) -> object:
@@ -138,7 +141,7 @@ async def _publish_by_starlette(times: int) -> None:
 
 
 async def _publish_by_htmx_ws(times: int) -> None:
-    live = HtmxWS()
+    live = HtmxWS(limits=UNLIMITED)
     everyone = asyncio.Event()
     endpoint = live.endpoint("/chat")
 

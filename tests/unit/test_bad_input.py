@@ -470,7 +470,7 @@ async def test_a_value_that_is_escaped_is_not_warned_of(
 
 
 async def test_a_flood_of_bad_frames_leaves_the_others_alone() -> None:
-    live = an_app()
+    live = an_app(limits=Limits(frames_burst=1_000))
     async with Socket(live, "/a") as page, Socket(live, "/b") as other:
         for n in range(500):
             await page.send_text(list(MALFORMED.values())[n % len(MALFORMED)])

@@ -315,14 +315,15 @@ async def test_a_host_may_turn_a_page_away_before_it_is_served(
     assert joined == []
 
 
-async def test_what_fails_before_a_page_is_served_lets_it_come_back_and_is_raised() -> None:
+async def test_what_fails_before_a_page_is_served_is_logged_and_lets_it_come_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     live = Framework()
     live.ws("x")(lambda: None)
-    page = Socket(live, "/x?broken")
-    await page.open()
-    assert await page.closed() == 1013
-    with pytest.raises(LookupError, match="a bug"):
-        await page.close()
+    async with Socket(live, "/x?broken") as page:
+        assert await page.closed() == 1013
+    assert "could not be let in" in caplog.text
+    assert "a bug" in caplog.text
 
 
 async def test_what_a_host_adds_to_the_scope_is_there() -> None:
