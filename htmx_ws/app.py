@@ -175,6 +175,20 @@ class HtmxWS:
             raise TypeError("disconnect() takes user=, room= or conn=: which pages to close.")
         return self._hub.disconnect(code, reason, user=user, room=room, conn=conn)
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether new pages are taken in: what a load balancer should ask; False once draining."""
+        return not self._hub.is_draining
+
+    async def drain(self, seconds: float = 10.0) -> None:
+        """Send all pages to another process before this one ends; returns when they have gone.
+
+        From now on ``is_ready`` is False and handshakes are refused with 503. Pages are closed
+        with 1012, so that they come back elsewhere, evenly over ``seconds``, lest all come back
+        at once. Then it waits, up to 15 s, for their handlers and disconnect hooks.
+        """
+        await self._hub.drain(seconds)
+
     # --- markup ------------------------------------------------------------------------
 
     @property

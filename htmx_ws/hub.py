@@ -34,6 +34,9 @@ _log = logging.getLogger("htmx_ws")
 #: How long stopping waits for the pages that it closes, with their disconnect hooks, in seconds.
 STOP_SECONDS: Final = 15.0
 
+#: How often draining closes the pages that are due, in seconds.
+DRAIN_STEP: Final = 0.02
+
 #: Renders a publication for one page.
 Render = Callable[[Connection], object]
 
@@ -69,6 +72,7 @@ class Hub:
         self._home: Home | None = None
         self._starting: asyncio.Task[None] | None = None
         self._empty: asyncio.Event | None = None
+        self.is_draining: bool = False
         self._due: deque[tuple[str, Publication]] = deque()
         self._delivers = False
         self.connections: dict[Connection, None] = {}
@@ -79,6 +83,8 @@ class Hub:
 
     def enter(self, conn: Connection) -> str | None:
         """Take a page in; where that would go over a limit, say which instead."""
+        if self.is_draining:
+            return "connections, as it is being drained"
         limits, address = conn.limits, _address(conn)
         if len(self.connections) >= limits.connections:
             return "connections"
@@ -143,6 +149,7 @@ class Hub:
     async def _start(self, home: Home) -> None:
         """Start once, whoever asked first: until then nobody is served."""
         try:
+            self.is_draining = False
             self.connections.clear()
             self._by_identity.clear()
             self._by_address.clear()
@@ -156,15 +163,33 @@ class Hub:
         """Close every page with 1012, so that it comes back, and let the backend go."""
         for conn in list(self.connections):
             conn.close(refuse("restart"), "restart")
-        if self.connections:
-            self._empty = asyncio.Event()
-            try:
-                async with asyncio.timeout(STOP_SECONDS):
-                    await self._empty.wait()
-            except TimeoutError:
-                _log.error("%d pages did not end in %s s", len(self.connections), STOP_SECONDS)
+        await self._wait_until_empty()
         await self._backend.stop()
         self._home = None
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more pages in, and close those that are here one after the other."""
+        self.is_draining = True
+        pages = list(self.connections)
+        loop = asyncio.get_running_loop()
+        began, closed = loop.time(), 0
+        while closed < len(pages):
+            due = len(pages) * (loop.time() - began) / seconds if seconds > 0 else len(pages)
+            for conn in pages[closed : int(due) + 1]:
+                conn.close(refuse("restart"), "restart")
+            closed = max(closed, int(due) + 1)
+            await asyncio.sleep(DRAIN_STEP)
+        await self._wait_until_empty()
+
+    async def _wait_until_empty(self) -> None:
+        if not self.connections:
+            return
+        self._empty = asyncio.Event()
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._empty.wait()
+        except TimeoutError:
+            _log.error("%d pages did not end in %s s", len(self.connections), STOP_SECONDS)
 
     # --- rooms -------------------------------------------------------------------------
 

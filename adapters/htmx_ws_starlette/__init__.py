@@ -8,7 +8,7 @@ the core reads anyway.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 try:
     from starlette.concurrency import run_in_threadpool
@@ -71,6 +71,12 @@ def _take_request(conn: Connection, frame: object, third: object) -> Request:
     return request_of(conn)
 
 
+def _identify(conn: Connection) -> object:
+    """Who Starlette's AuthenticationMiddleware found, by the name that the user shows."""
+    user: Any = conn.scope.get("user")
+    return user.display_name if getattr(user, "is_authenticated", False) else None
+
+
 class HtmxWS(htmx_ws.HtmxWS):
     """htmx's websockets in Starlette: ``Starlette(routes=[..., *live.routes])``.
 
@@ -83,6 +89,7 @@ class HtmxWS(htmx_ws.HtmxWS):
         types={Request: _take_request, HTTPConnection: _take_request},
         runtime=Runtime(run_sync=run_in_threadpool),
         refusal=refusal,
+        identify=_identify,
     )
 
     @property

@@ -273,3 +273,78 @@ async def test_a_thread_may_send_away_though_the_loop_has_ended() -> None:
     thread.start()
     await asyncio.to_thread(thread.join)
     assert answers == [0]
+
+
+# --- draining --------------------------------------------------------------------------
+
+
+async def test_a_process_that_is_drained_takes_no_more_pages_and_closes_those_it_has_evenly() -> (
+    None
+):
+    live, left = HtmxWS(), list[float]()
+    loop = asyncio.get_running_loop()
+
+    async def gone() -> None:
+        left.append(loop.time())
+
+    live.ws("/ws", disconn=gone)(lambda: None)
+    pages = [Socket(live, "/ws") for _ in range(10)]
+    for page in pages:
+        await page.open()
+    assert live.is_ready
+    began = loop.time()
+    draining = asyncio.create_task(live.drain(0.4))
+    assert await pages[0].closed() == 1012
+    assert not live.is_ready
+    with pytest.raises(Denied) as denied:
+        await Socket(live, "/ws").open()
+    assert denied.value.status == 503
+    await asyncio.wait_for(draining, 5)
+    assert [page.code for page in pages] == [1012] * 10
+    assert len(left) == 10
+    assert left[-1] - began >= 0.3
+    # The middle one goes in the middle, on a machine that is not always quick.
+    assert left[4] - began < left[-1] - began
+    for page in pages:
+        await page.close()
+
+
+async def test_draining_nothing_or_at_once_takes_no_time() -> None:
+    live = an_app()
+    async with Socket(live, "/ws") as page:
+        await asyncio.wait_for(live.drain(0), 5)
+        assert await page.closed() == 1012
+    await asyncio.wait_for(live.drain(), 5)
+
+
+async def test_pages_that_do_not_end_are_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("htmx_ws.hub.STOP_SECONDS", 0.01)
+    live, may_end = HtmxWS(), asyncio.Event()
+
+    async def slow() -> None:
+        await may_end.wait()
+
+    live.ws("/ws", disconn=slow)(lambda: None)
+    async with Socket(live, "/ws"):
+        await live.drain(0)
+        assert "1 pages did not end" in caplog.text
+        may_end.set()
+
+
+def test_a_process_that_was_drained_serves_again_on_another_loop() -> None:
+    live = an_app()
+
+    async def drain() -> None:
+        async with Socket(live, "/ws"):
+            await live.drain(0)
+
+    async def serve() -> None:
+        async with Socket(live, "/ws") as page:
+            await page.send(msg="hi")
+            assert await page.receive() == text_of(item("hi"))
+
+    asyncio.run(drain())
+    asyncio.run(serve())
+    assert live.is_ready
