@@ -10,7 +10,7 @@ without dependencies have no route, and cost what they cost without FastAPI.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final, NoReturn, get_args
 
@@ -100,7 +100,17 @@ def around(function: Callable[..., Any], path: str) -> Around | None:
     _check(name_of(function), route_at(path, None).dependant)
 
     async def run(conn: Connection, frame: Frame | None, call: Call) -> None:
-        scope = {**conn.scope, _CONNECTION: conn, _FRAME: frame, _CALL: call}
+        failed: Exception | None = None
+
+        async def call_and_note(solved: Mapping[str, Any]) -> None:
+            nonlocal failed
+            try:
+                await call(solved)
+            except Exception as error:
+                failed = error
+                raise
+
+        scope = {**conn.scope, _CONNECTION: conn, _FRAME: frame, _CALL: call_and_note}
         # Else FastAPI would answer an error of a dependency by closing a socket that is not its.
         scope.pop("starlette.exception_handlers", None)
         app = conn.app if hasattr(conn.app, "dependency_overrides") else None
@@ -111,6 +121,8 @@ def around(function: Callable[..., Any], path: str) -> Around | None:
             raise BindingError(
                 {".".join(map(str, each["loc"][1:])): each["msg"] for each in error.errors()}
             ) from None
+        if failed is not None:  # and a dependency kept it to itself
+            raise failed
 
     return Around(frozenset(each.name for each in claimed), run)
 

@@ -273,3 +273,27 @@ async def test_pages_at_once_do_not_mix_their_dependencies(live: HtmxWS) -> None
         assert ann.pending == []
         turn["ann"].set()
         assert "one from ann ann" in await ann.receive()
+
+
+async def test_an_error_that_a_dependency_keeps_to_itself_is_answered_all_the_same(
+    live: HtmxWS,
+) -> None:
+    async def silent() -> AsyncIterator[None]:
+        try:
+            yield
+        except LookupError:
+            pass
+
+    chat = live.endpoint("/chat")
+
+    @chat.on_message
+    async def say(nothing: Annotated[None, Depends(silent)]) -> Any:
+        raise LookupError("not here")
+
+    @chat.on_error
+    async def failed(error: Exception) -> Any:
+        return line(f"failed: {error}")
+
+    async with Socket(an_app(live), "/chat") as page:
+        await page.send()
+        assert "failed: not here" in await page.receive()
