@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from .app import HtmxWS
     from .backends import Backend, MemoryBackend
+    from .clean import clean
     from .connection import Connection
     from .endpoint import Endpoint
     from .errors import (
@@ -74,6 +75,7 @@ __all__ = [
     "after",
     "append",
     "before",
+    "clean",
     "connect_attrs",
     "data_only",
     "html",
@@ -97,6 +99,7 @@ __all__ = [
 _MODULES: Final = {
     "app": "HtmxWS",
     "backends": "Backend MemoryBackend",
+    "clean": "clean",
     "connection": "Connection",
     "endpoint": "Endpoint",
     "errors": "BindingError FragmentError FrameError FrameTooBig HtmxWSError LimitError Refused "
