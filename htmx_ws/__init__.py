@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .connection import Connection
     from .endpoint import Endpoint
     from .errors import (
+        BadSignature,
         BindingError,
         FragmentError,
         FrameError,
@@ -54,6 +55,7 @@ __all__ = [
     "HTML",
     "Attributes",
     "Backend",
+    "BadSignature",
     "BindingError",
     "Connection",
     "Dialect",
@@ -102,8 +104,8 @@ _MODULES: Final = {
     "clean": "clean",
     "connection": "Connection",
     "endpoint": "Endpoint",
-    "errors": "BindingError FragmentError FrameError FrameTooBig HtmxWSError LimitError Refused "
-    "RegistrationError",
+    "errors": "BadSignature BindingError FragmentError FrameError FrameTooBig HtmxWSError "
+    "LimitError Refused RegistrationError",
     "markup": "Attributes connect_attrs new_page page_field scripts send_attrs",
     "security": "ALLOW_ALL Limits",
     "wire.content": "HTML html",

@@ -16,7 +16,7 @@ from .backends import Backend, MemoryBackend
 from .clock import Clock
 from .connection import Connection, close_reason
 from .endpoint import Endpoint
-from .errors import Refused, RegistrationError
+from .errors import HtmxWSError, Refused, RegistrationError
 from .host import Host
 from .hub import Hub
 from .lifecycle import Page, send_close
@@ -24,6 +24,7 @@ from .markup import Attributes, connect_attrs, dialect_of, scripts, send_attrs
 from .middleware import wrap
 from .routing import scope_path
 from .security import Limits, Reason, check_allow_list, check_origin, refuse
+from .signing import check_secrets, sign, unsign
 from .types import ASGIApp, Receive, Scope, Send
 from .wire.serialise import serialise
 
@@ -45,6 +46,7 @@ class HtmxWS:
     what a handler sends back unescaped. ``strict_html``: refuse a bare ``str``.
     ``subprotocols``: those to agree to when a page offers them. ``identify``: gives who a
     page's visitor is, from its connection: anything hashable, None for anybody; may be async.
+    ``secret``: what ``sign`` signs with, or several, the newest first.
     """
 
     #: The manners of the framework that an adapter is for.
@@ -60,12 +62,14 @@ class HtmxWS:
         strict_html: bool = False,
         subprotocols: Iterable[str] = (),
         identify: Callable[[Connection], object] | None = None,
+        secret: str | bytes | Iterable[str | bytes] | None = None,
     ) -> None:
         self._origins = check_allow_list([origins] if isinstance(origins, str) else origins or ())
         self._limits = Limits() if limits is None else limits
         self._debug = debug
         self._strict = strict_html
         self._subprotocols = tuple(subprotocols)
+        self._secrets = check_secrets(secret)
         self._identify = self.host.identify if identify is None else identify
         self._endpoints: dict[str, Endpoint] = {}
         self._hub = Hub(MemoryBackend() if backend is None else backend, strict_html=strict_html)
@@ -188,6 +192,29 @@ class HtmxWS:
         at once. Then it waits, up to 15 s, for their handlers and disconnect hooks.
         """
         await self._hub.drain(seconds)
+
+    # --- tokens ------------------------------------------------------------------------
+
+    def sign(self, value: str, *, seconds: float | None = 86_400, to: object = "") -> str:
+        """Sign a value that a page is to carry, such as a room's name; text for a URL or a field.
+
+        It holds for ``seconds`` (a day; None: for ever), and, with ``to``, for one visitor: give
+        the id of the user, or the session's key, and the same to ``unsign``. The value can be
+        read, but not changed. Raises ``HtmxWSError`` without a ``secret``.
+        """
+        return sign(self._keys(), value, seconds, str(to))
+
+    def unsign(self, token: str, *, to: object = "") -> str:
+        """Give the value of a token that ``sign`` made; raises ``BadSignature`` for any other."""
+        return unsign(self._keys(), token, str(to))
+
+    def _keys(self) -> tuple[bytes, ...]:
+        if not self._secrets:
+            raise HtmxWSError(
+                "There is nothing to sign with: HtmxWS(secret=...), from the environment of the "
+                "process, the same for all of them."
+            )
+        return self._secrets
 
     # --- markup ------------------------------------------------------------------------
 

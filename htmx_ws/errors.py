@@ -8,6 +8,7 @@
     ├── BindingError        the page's: values that a handler does not take
     ├── LimitError          the handler's: more rooms than a page may be in, or too long a name
     └── Refused             nobody's: a connect hook turns the page away
+        └── BadSignature    the page's: a token that was not signed here, or is too old
 
 One root, so that ``except HtmxWSError`` catches whatever this package raises. An error whose
 ``code`` is None leaves the connection open; any other code closes it. The codes are chosen
@@ -21,6 +22,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 __all__ = [
+    "BadSignature",
     "BindingError",
     "FragmentError",
     "FrameError",
@@ -87,3 +89,13 @@ class Refused(HtmxWSError):
         self.close_code: int = code
         self.content: Any = content
         super().__init__(reason or f"refused with {code}")
+
+
+class BadSignature(Refused):
+    """A token that was not signed here, is for somebody else, or is too old.
+
+    Where nothing catches it, the page is turned away with 4403.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, code=4403)
