@@ -213,24 +213,33 @@ class Connection:
     async def tell(self, messages: Iterable[Message]) -> None:
         """Write messages from the page's own task, which waits until the page takes them."""
         for message in messages:
-            if self._busy or self.gone:
-                self.push(message)
-                continue
-            text = message.text if message.variants is None else message.text_for(self.dialect)
-            self._busy = True
-            try:
-                await self._transport({"type": "websocket.send", "text": text})
-            except Exception as error:
-                self._lose(error)
-            self._stuck_since = 0.0
-            if self._waiting:
-                self._wake_writer()
+            if self.is_idle:
+                await self.write(message.text_for(self.dialect))
             else:
-                self._busy = False
-                if self._drained is not None:
-                    self._report_drained(True)
+                self.push(message)
         if self._busy:
             await self.drained()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being written, and the page is there."""
+        return not (self._busy or self.gone)
+
+    async def write(self, text: str) -> None:
+        """Write a text to a page that is idle, from its own task, until the page has taken it."""
+        self._busy = True
+        try:
+            await self._transport({"type": "websocket.send", "text": text})
+        except Exception as error:
+            self._lose(error)
+        self._stuck_since = 0.0
+        if self._waiting:
+            self._wake_writer()
+            await self.drained()
+        else:
+            self._busy = False
+            if self._drained is not None:
+                self._report_drained(True)
 
     def _block(self, rest: Coroutine[Any, Any, None], waits_for: Any) -> None:
         """Let the page's own task finish a write that could not be finished at once."""

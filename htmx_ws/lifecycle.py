@@ -36,7 +36,7 @@ from .types import Receive, Send
 from .wire.fragment import Fragment, update
 from .wire.frame import Dialect, Frame, parse
 from .wire.selector import id_selector
-from .wire.serialise import serialise
+from .wire.serialise import quick_text
 
 __all__ = ["RESERVED_FIELD", "Page", "send_close"]
 
@@ -202,9 +202,12 @@ class Page:
                     self.at_work = False
                     self._isolates = copy_context() != self._context
                 if type(result) is Fragment:
-                    messages = serialise(result) if self._plain else conn.serialise(result)
+                    text = quick_text(result) if self._plain and conn.is_idle else None
                     self._waits = True
-                    await conn.tell(messages)
+                    if text is None:
+                        await conn.tell(conn.serialise(result))
+                    else:
+                        await conn.write(text)
                     self._waits = False
                 elif result is not None:
                     await self._send_result(result, handler)
@@ -313,14 +316,14 @@ class Page:
     def _take(self, event: Event) -> Work | None:
         """Give a frame and who answers it; None for what has no place in the page's order."""
         conn = self.conn
-        if event["type"] == "websocket.disconnect":
+        text: str | None = event.get("text")
+        if text is None and event["type"] == "websocket.disconnect":
             self._left = True
             conn.let_go()
             self._set_deadline()
             return None
         if conn.closing is not None and conn.closing[0] not in _COMES_BACK:
             return None
-        text: str | None = event.get("text")
         try:
             if text is None:
                 raise FrameError("A page sent a binary message; htmx sends text, of JSON.")

@@ -24,7 +24,7 @@ from .fragment import Fragment
 from .scan import Node, scan
 from .selector import id_selector, normalise
 
-__all__ = ["SWAPS", "Message", "serialise"]
+__all__ = ["SWAPS", "Message", "quick_text", "serialise"]
 
 #: The swap styles that every htmx has, with the short names that htmx 4 also takes.
 SWAPS: Final[Mapping[str, str]] = {
@@ -82,25 +82,35 @@ def serialise(
         around = _around(content.style, content.target)
         if around is None:
             return _serialise_fragment(content)
-        html = content.content
-        if type(html) is not str and type(html) is not HTML:
-            html = render(html)
-        before, after, supersedes = around
-        start = html[:4]
-        # Below "!" is white space, behind which a tag may begin; only svg's <g> begins with "<g".
-        if (
-            start in _SUSPECTS
-            or (start < "<h" and (start >= "<g" or start < "!"))
-            or "</d" in html
-            or "</D" in html
-        ):
-            return (_wrap(content.style, normalise(content.target or ""), html),)
-        return (_new(Message, (f"{before}{html}{after}", supersedes, True, None)),)
+        text = quick_text(content)
+        if text is None:
+            return (_wrap(content.style, normalise(content.target or ""), content.html),)
+        return (_new(Message, (text, around[2], True, None)),)
     if content is None:
         return ()
     if isinstance(content, (list, tuple)) and not hasattr(type(content), "__html__"):
         return tuple(message for item in content for message in serialise(item, target, swap))
     return _place(render(content), target, swap)
+
+
+def quick_text(fragment: Fragment) -> str | None:
+    """Give the text of a fragment that is one plain message; None where there is more to it."""
+    around = _around(fragment.style, fragment.target)
+    if around is None:
+        return None
+    html = fragment.content
+    if type(html) is not str and type(html) is not HTML:
+        html = render(html)
+    start = html[:4]
+    # Below "!" is white space, behind which a tag may begin; only svg's <g> begins with "<g".
+    if (
+        start in _SUSPECTS
+        or (start < "<h" and (start >= "<g" or start < "!"))
+        or "</d" in html
+        or "</D" in html
+    ):
+        return None
+    return f"{around[0]}{html}{around[1]}"
 
 
 # --- fragments -------------------------------------------------------------------------
