@@ -36,7 +36,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             (arguments,) = re.findall(r"^pip install -r \S+ && python (.+)$", readme, re.MULTILINE)
             line = (
                 f"cd '{EXAMPLES / example}' && DATABASE_URL='sqlite:///{tmp_path}/fleet.db' "
-                f"exec '{sys.executable}' {arguments}"
+                f"DATABASE='{tmp_path}/board.sqlite3' HTMX=2 exec '{sys.executable}' {arguments}"
             )
             server = run(["sh", "-c", line], r"http://127\.0\.0\.1:(\d+)/")
             return await running.enter_async_context(server)
@@ -54,6 +54,9 @@ class Visitor:
 
     async def read(self, path: str, **form: str) -> str:
         """Give the page at a path; with a form, that to which its POST leads."""
+        for cookie in self.cookies:
+            if form and cookie.name == "csrftoken":
+                form["csrfmiddlewaretoken"] = cookie.value or ""
         return await asyncio.to_thread(self._read, path, urlencode(form).encode() or None)
 
     def _read(self, path: str, body: bytes | None) -> str:
@@ -89,6 +92,10 @@ class Visitor:
             *("fasthtml_chat", "/enter", "/?htmx=2", "/live/ws"),
             build_frame({"msg": "hello"}),
         ),
+        (
+            *("channels_board", "/login/", "/", "/ws/board/"),
+            build_frame({"title": "hello", "colour": "sky", "action": "add"}, sender="new-card"),
+        ),
     ],
 )
 async def test_an_example_starts_by_its_command_and_what_is_said_comes_back(
@@ -98,10 +105,10 @@ async def test_an_example_starts_by_its_command_and_what_is_said_comes_back(
     visitor = Visitor(server)
     assert "<form" in await visitor.read("/")
     if come_in is not None:
-        await visitor.read(come_in, name="Ann", user="Olga")
+        await visitor.read(come_in, name="Ann", user="Olga", username="ann", password="ann")
     shown = await visitor.read(page)
-    separator = "&amp;" if "?" in socket else "?"
-    assert f'ws-connect="{socket}{separator}hx=2"' in shown
+    (address,) = re.findall(r' ws-connect="([^"]+[?;]hx=2)"', shown)
+    assert address.startswith(socket)
     assert shown.count("<script") == 2
     async with visitor.open(socket) as opened:
         await opened.send(frame)
