@@ -123,6 +123,10 @@ class HtmxWS:
 
         The endpoint's ``name`` is the handler's, unless another is given.
         """
+        if not isinstance(path, str):
+            raise RegistrationError(
+                "ws() takes a path, and gives a decorator: @live.ws('/chat/{room}')."
+            )
 
         def register(function: F) -> F:
             endpoint = self.endpoint(
@@ -339,6 +343,8 @@ class HtmxWS:
             if refused is None:
                 # Not raised: the host would answer what is accepted and closed already.
                 _log.exception("A page could not be let in on %r", endpoint)
+            else:
+                _log.info("A page was turned away from %r: %s", endpoint, refused)
             await self._turn_away(refused or "failed", scope, receive, send)
             return
         if (await receive())["type"] != "websocket.connect":

@@ -24,6 +24,7 @@ from .wire.content import html
 from .wire.fragment import Fragment, update
 from .wire.frame import Frame
 from .wire.selector import id_selector, normalise
+from .wire.serialise import SWAPS
 
 __all__ = ["Endpoint", "Handler", "show_errors"]
 
@@ -107,6 +108,11 @@ class Endpoint:
         self.path: PathPattern = self.host.path(path)
         self.path_names: frozenset[str] = self.path.names
         self.target: str | None = None if target is None else normalise(target)
+        if swap not in SWAPS:
+            raise RegistrationError(
+                f"The endpoint of {path!r} has the swap style {swap!r}, and htmx knows "
+                f"{', '.join(SWAPS)}."
+            )
         self.swap: str = swap
         self.name: str | None = name
         self._app = app
@@ -178,6 +184,10 @@ class Endpoint:
         ``concurrent``: it runs beside the page's other handlers, not after them, as a Stop
         button must. ``cancel``: it is cancelled when the page goes, instead of finishing.
         """
+        if callable(sender):
+            raise RegistrationError(
+                "on() takes what a handler claims, and gives a decorator: @chat.on('say-form')."
+            )
         sender = (sender or "").removeprefix("#")
         if (not sender) == (not field) or len(field) > 1:
             raise RegistrationError(

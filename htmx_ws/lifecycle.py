@@ -380,7 +380,7 @@ class Page:
         try:
             messages = conn.serialise(await conn.runtime.rendered(result))
         except (TypeError, FragmentError) as error:
-            raise type(error)(f"{handler.name} returned what cannot be sent. {error}") from error
+            raise type(error)(f"{handler.name} returned what cannot be sent. {error}") from None
         for message in messages:
             conn.push(message)
         await conn.drained()
@@ -422,6 +422,12 @@ class Page:
         elif isinstance(error, BindingError) and frame is not None and frame.sender is not None:
             self._shown.add(frame.sender)
             await conn.send(show_errors(error, frame.sender))
+        elif isinstance(error, BindingError) and self._debug:
+            _log.warning(
+                "%r: what is wrong with the frame is shown nowhere, since what sent it has no id: "
+                "give the form one, and an element the id of the form with -errors behind it",
+                conn,
+            )
         if isinstance(error, FrameTooBig):
             conn.close(refuse("too big"), "too big")
 
@@ -459,7 +465,7 @@ class Page:
         except Refused as refused:
             await self._turn_away(refused)
         except BindingError as error:
-            _log.info("%r: its address does not fit %s: %s", conn, hook.name, error)
+            _log.warning("%r: its address does not fit %s: %s", conn, hook.name, error)
             conn.close(refuse("bad query"), "bad query")
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and _is_cancelling():

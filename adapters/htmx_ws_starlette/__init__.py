@@ -8,6 +8,7 @@ the core reads anyway.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 try:
@@ -17,6 +18,7 @@ try:
     from starlette.exceptions import HTTPException, WebSocketException
     from starlette.requests import HTTPConnection, Request
     from starlette.routing import BaseRoute, WebSocketRoute
+    from starlette.websockets import WebSocket
 except ImportError as error:
     raise ImportError(
         'htmx_ws_starlette needs Starlette: pip install "htmx-ws[starlette]"'
@@ -24,7 +26,8 @@ except ImportError as error:
 
 import htmx_ws
 from htmx_ws import Attributes, Connection, Refused, redirect
-from htmx_ws.host import Host
+from htmx_ws.binding import parameters
+from htmx_ws.host import Around, Host
 from htmx_ws.results import Runtime
 from htmx_ws.routing import Path
 
@@ -67,6 +70,17 @@ def _path(text: str) -> Path:
     return Path(text, {name: (each.regex, each.convert) for name, each in CONVERTOR_TYPES.items()})
 
 
+def _refuse_websocket(function: Callable[..., Any], path: str) -> Around | None:
+    """Refuse a parameter that Starlette's own endpoints have, and ours cannot; adds nothing."""
+    for parameter in parameters(function):
+        if any(isinstance(arm, type) and issubclass(arm, WebSocket) for arm in parameter.arms):
+            raise parameter.refuse(
+                "is a WebSocket, which htmx-ws reads and writes itself: take `conn: Connection` to "
+                "send, or `request: Request` for cookies, headers and state."
+            )
+    return None
+
+
 def _take_request(conn: Connection, frame: object, third: object) -> Request:
     return request_of(conn)
 
@@ -89,6 +103,7 @@ class HtmxWS(htmx_ws.HtmxWS):
         types={Request: _take_request, HTTPConnection: _take_request},
         runtime=Runtime(run_sync=run_in_threadpool),
         refusal=refusal,
+        around=_refuse_websocket,
         identify=_identify,
     )
 

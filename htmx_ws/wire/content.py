@@ -104,6 +104,9 @@ def _body(response: Any) -> str:
     """The body of a Starlette or Django response, decoded by its own charset."""
     headers = getattr(response, "headers", {})
     media_type = getattr(response, "media_type", None) or headers.get("Content-Type", "text/html")
+    if 300 <= getattr(response, "status_code", 200) < 400:
+        what = _article(type(response))
+        raise TypeError(f"{what} cannot be followed by a page: return redirect('/next')")
     # Django's streaming responses raise AttributeError for their content.
     body = getattr(response, "body", getattr(response, "content", None))
     if not isinstance(body, bytes) or "html" not in media_type:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import threading
 from typing import Any
@@ -18,6 +19,7 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.templating import Jinja2Templates
+from starlette.websockets import WebSocket
 
 from htmx_ws import Connection, RegistrationError
 from htmx_ws.testing import Socket
@@ -294,3 +296,14 @@ async def test_exceptions_of_a_handler_are_the_error_hooks(live: HtmxWS) -> None
             await page.send(status=status)
             assert f"HTTPException {status}" in await page.receive()
         assert page.code is None
+
+
+@pytest.mark.parametrize("name", ["ws", "websocket"])
+def test_a_websocket_of_starlette_is_refused_with_what_to_take(name: str) -> None:
+    def handler(**arguments: Any) -> None: ...
+
+    kind = inspect.Parameter.KEYWORD_ONLY
+    parameter = inspect.Parameter(name, kind, annotation=WebSocket)
+    handler.__signature__ = inspect.Signature([parameter])  # type: ignore[attr-defined]  # PEP 362
+    with pytest.raises(RegistrationError, match="take `conn: Connection` to send"):
+        HtmxWS().ws("/chat")(handler)

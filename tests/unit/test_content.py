@@ -16,7 +16,13 @@ import pytest
 from django.conf import UserSettingsHolder, global_settings
 from django.conf import settings as django_settings
 from django.forms.renderers import BaseRenderer
-from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    JsonResponse,
+    StreamingHttpResponse,
+)
 from django.template.backends.django import DjangoTemplates
 from django.template.response import SimpleTemplateResponse, TemplateResponse
 from django.utils import translation
@@ -28,7 +34,13 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 from selectolax.lexbor import LexborHTMLParser
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import (
+    HTMLResponse,
+    JSONResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.templating import Jinja2Templates
 
 from htmx_ws import append
@@ -390,3 +402,10 @@ def test_what_does_not_keep_its_word_is_refused() -> None:
 )
 def test_a_bare_str_alone_is_not_trusted(content: object, trusted: bool) -> None:
     assert is_trusted(content) is trusted
+
+
+@pytest.mark.usefixtures("django_defaults")
+@pytest.mark.parametrize("redirect", [RedirectResponse, HttpResponseRedirect])
+def test_a_redirect_of_http_is_refused_with_what_to_return(redirect: Any) -> None:
+    with pytest.raises(TypeError, match=r"return redirect\('/next'\)"):
+        render(redirect("/next"))

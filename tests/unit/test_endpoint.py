@@ -788,3 +788,19 @@ def test_what_is_wrong_is_shown_beside_the_sender_and_escaped() -> None:
     assert 'hx-swap-oob="innerHTML:#say-form-errors"' in text
     assert "<b>age</b> not &quot;&lt;b&gt;&quot;" in text
     assert 'data-field="&lt;i&gt;"' in text
+
+
+def test_a_decorator_that_was_not_called_says_how_to() -> None:
+    live: Any = HtmxWS()
+
+    async def say() -> None: ...
+
+    with pytest.raises(RegistrationError, match=r"@live\.ws\('/chat"):
+        live.ws(say)
+    with pytest.raises(RegistrationError, match=r"@chat\.on\('say-form'\)"):
+        live.endpoint("/chat").on(say)
+
+
+def test_a_swap_style_that_htmx_does_not_know_is_refused_at_once() -> None:
+    with pytest.raises(RegistrationError, match="'apend', and htmx knows outerHTML"):
+        HtmxWS().endpoint("/chat", target="#log", swap="apend")

@@ -2049,8 +2049,9 @@ async def test_what_is_wrong_is_shown_beside_its_form_until_a_valid_frame_comes(
         assert await receive_all(page, 2) == texts(update("#two-errors", ""), item(3))
 
 
+@pytest.mark.parametrize("debug", [False, True])
 async def test_what_is_wrong_with_a_frame_of_no_element_is_shown_nowhere(
-    story: Story, caplog: pytest.LogCaptureFixture
+    story: Story, debug: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
 
@@ -2058,13 +2059,15 @@ async def test_what_is_wrong_with_a_frame_of_no_element_is_shown_nowhere(
     async def handler(age: int = 0) -> Any:
         return item(age)
 
-    async with story.page() as page:
+    async with story.page(debug=debug) as page:
         await page.send(age="x")
         await page.send()
         assert await page.receive() == texts(item(0))[0]
-    (record,) = caplog.records
+    record, *more = caplog.records
     assert record.levelno == logging.INFO
     assert "handler did not take a frame: age: Input should be" in record.getMessage()
+    assert [each.levelno for each in more] == [logging.WARNING] * debug
+    assert all("has no id" in each.getMessage() for each in more)
 
 
 async def test_several_errors_of_a_form_are_shown_at_once(story: Story) -> None:

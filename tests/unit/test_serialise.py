@@ -954,3 +954,24 @@ def test_elements_with_ids_arrive_once_each_and_in_order(ids: list[str]) -> None
     content = "".join(str(html('<p id="{}">{}</p>', id_, id_)) for id_ in ids)
     tops = [top for text in texts(content) for top in top_level(text)]
     assert [(top.attributes["id"], top.inside) for top in tops] == [(i, escape(i)) for i in ids]
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "<p>Name <input name=x><ul><li>no</li></ul></p>",  # Django's usual row of a form
+        "<p><div>a</div></p>",
+        "a</br>b",
+        "a</template>b",
+        "<button></p></button>",
+    ],
+)
+def test_an_end_tag_without_its_element_is_harmless_within_another(inside: str) -> None:
+    (message,) = serialise(f'<form id="a">{inside}</form>')
+    assert message.text == f'<form hx-swap-oob="outerHTML" id="a">{inside}</form>'
+
+
+@pytest.mark.parametrize("html", ['<p id="a"><ul></ul></p>', "</p>", '<p id="a"></p></br>'])
+def test_but_between_elements_it_would_be_one_more_element(html: str) -> None:
+    with pytest.raises(FragmentError):
+        serialise(html)
