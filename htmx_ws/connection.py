@@ -175,7 +175,9 @@ class Connection:
         if get_ident() != self._thread:
             return self.home.call(self.send, render_now(content), otherwise=False)
         if type(content) is not Fragment and is_deferred(content):
-            return Waiting(self.spawn_stream(content, "send"), otherwise=False)
+            return Waiting(
+                self._spawn_beside(self.send_all(content), content, "send"), otherwise=False
+            )
         for message in self.serialise(content):
             self.push(message)
         if self.gone:
@@ -408,9 +410,17 @@ class Connection:
             return self.home.run(self.start, work, name)
         name = name or getattr(work, "__name__", "")
         running = work if iscoroutine(work) else self.send_all(work)
-        task: asyncio.Task[Any] = self.spawn(self.runtime.background(running), name)
-        task.add_done_callback(lambda _: close_unbegun(work))
+        task = self._spawn_beside(running, work, name)
         task.add_done_callback(self.report_work)
+        return task
+
+    def _spawn_beside(
+        self, running: Coroutine[Any, Any, Any], work: object, name: str
+    ) -> asyncio.Task[Any]:
+        """Run work that may outlive the handler that began it, as the host runs such."""
+        task = self.spawn(self.runtime.background(running), name)
+        # Python warns of what is never awaited, and a page that goes is no mistake.
+        task.add_done_callback(lambda _: close_unbegun([running, work]))
         return task
 
     def spawn_stream(self, content: object, name: str) -> asyncio.Task[bool]:

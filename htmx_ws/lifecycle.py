@@ -487,7 +487,10 @@ class Page:
         async def call(more: Mapping[str, Any]) -> None:
             content = await hook.call(**arguments, **more)
             if is_deferred(content):
-                await self._stream_beside(hook, lambda began: self._send_pieces(content, began))
+                background = self.conn.runtime.background
+                await self._stream_beside(
+                    hook, lambda began: background(self._send_pieces(content, began))
+                )
             else:
                 await self.conn.send(await self.conn.runtime.rendered(content))
 

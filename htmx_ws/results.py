@@ -16,7 +16,7 @@ from collections.abc import (
     Coroutine,
     Iterator,
 )
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from inspect import isawaitable, iscoroutine
 from typing import Any, Final, cast
@@ -96,9 +96,20 @@ async def _pieces(content: object, runtime: Runtime) -> AsyncGenerator[object, N
                 await close()
     elif isinstance(content, Iterator):
         # A sync generator may block between its pieces, so it runs where that is allowed.
-        end = object()
-        while (piece := await runtime.run_sync(_next, content, end)) is not end:
-            yield piece
+        end = piece = object()
+        try:
+            while (piece := await runtime.run_sync(_next, content, end)) is not end:
+                yield piece
+        finally:
+            close = getattr(content, "close", None)  # as generators have
+            if piece is not end and close is not None:
+                closing = asyncio.ensure_future(runtime.run_sync(close))
+                with suppress(ValueError):  # it is at work, in a thread that nothing stops
+                    try:
+                        await asyncio.shield(closing)
+                    except asyncio.CancelledError:  # once more: it is closed all the same
+                        await closing
+                        raise
     else:
         yield await cast("Awaitable[object]", content)
 

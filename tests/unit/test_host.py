@@ -286,6 +286,40 @@ async def test_a_host_may_run_background_work_its_own_way() -> None:
     assert notes == ["begin", "work", "end", "begin", "end"]
 
 
+@pytest.mark.parametrize("cancelled_again", [False, True])
+async def test_a_plain_generator_that_is_cut_short_is_closed_where_it_ran(
+    cancelled_again: bool,
+) -> None:
+    live = Framework()
+    chat = live.endpoint("x")
+    closed, closing, may_close = threading.Event(), threading.Event(), threading.Event()
+
+    @chat.on("count")
+    def count() -> Iterator[Any]:
+        try:
+            while True:
+                yield item("piece")
+        finally:
+            closing.set()
+            may_close.wait(5)
+            closed.set()
+
+    @chat.on("stop", concurrent=True)
+    async def stop(conn: Connection) -> None:
+        conn.cancel("count")
+        assert await asyncio.to_thread(closing.wait, 5)
+        if cancelled_again:
+            conn.cancel("count")
+            await asyncio.sleep(0)
+        may_close.set()
+
+    async with Socket(live, "/x") as page:
+        await page.send(sender="count")
+        assert await page.receive() == text_of(item("piece"))
+        await page.send(sender="stop")
+        assert await asyncio.to_thread(closed.wait, 5)
+
+
 # --- turning away ----------------------------------------------------------------------
 
 
