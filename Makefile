@@ -3,13 +3,16 @@
 BIN := .venv/bin
 PY := $(BIN)/python
 CODE := htmx_ws adapters tests examples
+ADAPTERS := htmx_ws_starlette,htmx_ws_fastapi,htmx_ws_channels
+PROJECT := tests.channels.project.settings
 
 # No look-up of whether a newer pyright than the pinned one is out.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup dev format lint types unit suites browser bench bench-check demo test test-all clean
+.PHONY: help setup dev format lint types unit suites browser bench bench-check demo test test-all
+.PHONY: hosts matrix clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,9 +23,9 @@ setup:
 dev:
 	@.ci/setup dev
 
-test: setup lint types unit suites bench-check ## the gate: everything that must pass, as in CI
+test: setup lint types unit hosts suites bench-check ## the gate: everything that must pass, as in CI
 
-test-all: test bench ## the gate, then the benchmarks at full length
+test-all: test matrix bench ## the gate, then every Python and framework version, all benchmarks
 
 format: dev ## format the code and mend what ruff can mend
 	$(PY) -m ruff format
@@ -43,23 +46,33 @@ unit: dev ## the unit tests; they cover every line and branch of htmx_ws
 	$(PY) -m coverage run -m pytest tests/unit
 	$(PY) -m coverage report
 
-suites: setup ## conformance, services, browser and the built wheel
-	$(PY) -m pytest tests/conformance tests/services tests/browser tests/package
+hosts: export COVERAGE_FILE := .coverage.hosts
+hosts: dev ## the suites of the adapters; Django's runs by itself, as its settings are the process's
+	$(PY) -m coverage run --source=$(ADAPTERS) -m pytest tests/conformance
+	$(PY) -m coverage run --source=$(ADAPTERS) --append -m pytest tests/channels --ds=$(PROJECT)
+	$(PY) -m coverage report --include='adapters/*' --fail-under=98
+
+suites: setup ## services, browser and the built wheel
+	$(PY) -m pytest tests/services tests/browser tests/package
+
+matrix: setup ## unit tests and adapters on each Python here, newest and oldest frameworks
+	$(PY) -m pytest tests/conformance --all-dialects
+	@.ci/matrix
 
 browser: setup ## the browser tests alone
 	$(PY) -m pytest tests/browser
 
 bench: setup ## the benchmarks, with what they measured
-	$(PY) -m tests.benchmarks
+	PYTHONPATH=adapters $(PY) -m tests.benchmarks
 
 bench-check: setup
-	$(PY) -m tests.benchmarks --check
+	PYTHONPATH=adapters $(PY) -m tests.benchmarks --check
 
-demo: ## the chat of examples/plain_asgi; prints its address
+demo: ## the chat of examples/starlette_chat; prints its address
 	@.ci/setup demo
-	$(PY) examples/plain_asgi/chat.py
+	$(PY) examples/starlette_chat/app.py
 
 clean: ## remove what make and the tools made
-	rm -rf .venv tests/npm/node_modules dist .coverage .coverage.* .hypothesis
+	rm -rf .venv .venv-matrix tests/npm/node_modules dist .coverage .coverage.* .hypothesis
 	rm -rf .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

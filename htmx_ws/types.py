@@ -11,4 +11,5 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+#: Frameworks give these three types of their own, so any will do.
+ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]

@@ -77,7 +77,7 @@ def _application() -> Iterator[CheckMessage]:
         return
     try:
         application = import_string(settings.ASGI_APPLICATION)
-    except ImportError as error:
+    except Exception as error:
         yield Error(
             f"ASGI_APPLICATION cannot be imported: {error}", hint=_APPLICATION, id="htmx_ws.E005"
         )

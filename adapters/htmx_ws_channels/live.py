@@ -8,17 +8,19 @@ a reason to try again; here such a page is accepted and closed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, ClassVar, cast
 
-from channels.auth import AuthMiddlewareStack
+from channels.auth import AuthMiddleware, get_user
 from channels.exceptions import DenyConnection
+from channels.sessions import SessionMiddlewareStack
 from django.conf import settings
 from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousOperation
 from django.core.handlers.asgi import ASGIRequest
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import URLPattern, path, reverse
+from django.http import Http404, HttpRequest
+from django.urls import path, reverse
+from django.urls.resolvers import RoutePattern
 from django.utils import translation
 
 import htmx_ws
@@ -27,9 +29,10 @@ from htmx_ws.host import Host
 from htmx_ws.security import check_origin, refuse
 from htmx_ws.types import ASGIApp, Receive, Scope, Send
 
+from . import sessions
 from .conf import setting
 from .requests import request_from, request_of, token_of
-from .runtime import RUNTIME, around
+from .runtime import RUNTIME, around, own_thread, run_sync
 
 __all__ = ["HtmxWS"]
 
@@ -39,16 +42,12 @@ class _Path:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._pattern = path(text.lstrip("/"), _no_view).pattern
+        self._pattern = RoutePattern(text.lstrip("/"), is_endpoint=True)
         self.names = frozenset(self._pattern.converters)
 
     def match(self, path: str) -> dict[str, Any] | None:
         found = self._pattern.match(path.removeprefix("/"))
         return None if not found else dict(found[2])
-
-
-def _no_view(request: object) -> HttpResponse:
-    raise NotImplementedError  # the pattern is all that is asked for
 
 
 def _refusal(error: Exception) -> Refused | None:
@@ -65,11 +64,26 @@ def _take_request(conn: Connection, frame: object, third: object) -> HttpRequest
     return request_of(conn)
 
 
+def _identify(conn: Connection) -> object:
+    user: Any = conn.scope.get("user")
+    return user.pk if getattr(user, "is_authenticated", False) else None
+
+
+class _WithUser(AuthMiddleware):
+    """Channels' middleware, but not in the one thread that it has for all pages."""
+
+    async def resolve_scope(self, scope: Any) -> None:
+        look_up: Callable[[Any], object] = cast(Any, get_user).func
+        async with own_thread():
+            scope["user"]._wrapped = await run_sync(look_up, scope)
+
+
 class HtmxWS(htmx_ws.HtmxWS):
     """htmx's websockets in Django: ``application = live.application(http=get_asgi_application())``.
 
-    Takes what ``htmx_ws.HtmxWS`` takes; what is left out comes from ``settings.HTMX_WS``, and
-    ``debug`` from ``settings.DEBUG``. Paths are Django's: ``live.ws("ws/chat/<slug:room>/")``.
+    Takes what ``htmx_ws.HtmxWS`` takes; what is left out comes from ``settings.HTMX_WS``,
+    ``debug`` from ``settings.DEBUG``, and ``secret`` from ``settings.SECRET_KEY``. Paths are
+    Django's: ``live.ws("ws/chat/<slug:room>/")``.
     Handlers and hooks may also ask for an ``HttpRequest``, by annotation: the page's handshake.
     """
 
@@ -79,6 +93,7 @@ class HtmxWS(htmx_ws.HtmxWS):
         runtime=RUNTIME,
         refusal=_refusal,
         around=around,
+        identify=_identify,
         origins_hint="CSRF_TRUSTED_ORIGINS = ['https://example.com']",
     )
 
@@ -91,6 +106,8 @@ class HtmxWS(htmx_ws.HtmxWS):
         debug: bool | None = None,
         strict_html: bool | None = None,
         subprotocols: Iterable[str] | None = None,
+        identify: Callable[[Connection], object] | None = None,
+        secret: str | bytes | Iterable[str | bytes] | None = None,
     ) -> None:
         super().__init__(
             origins=setting("ORIGINS") if origins is None else origins,
@@ -99,13 +116,15 @@ class HtmxWS(htmx_ws.HtmxWS):
             debug=settings.DEBUG if debug is None else debug,
             strict_html=setting("STRICT_HTML") if strict_html is None else strict_html,
             subprotocols=setting("SUBPROTOCOLS") if subprotocols is None else subprotocols,
+            identify=identify,
+            secret=secret,
         )
 
     # --- addresses ---------------------------------------------------------------------
 
     @property
-    def urlpatterns(self) -> list[URLPattern]:
-        """The patterns of every endpoint, for Channels' ``URLRouter``.
+    def urlpatterns(self) -> list[Any]:
+        """The ``URLPattern`` of every endpoint, for Channels' ``URLRouter``.
 
         It copies them: an endpoint that is registered later raises ``RegistrationError``.
         """
@@ -135,13 +154,13 @@ class HtmxWS(htmx_ws.HtmxWS):
 
     # --- ASGI --------------------------------------------------------------------------
 
-    def application(self, http: ASGIApp | None = None) -> ASGIApp:
+    def application(self, http: Callable[..., Awaitable[Any]] | None = None) -> ASGIApp:
         """Give the project's ASGI application: websockets here, all else to ``http``.
 
         Pages have Channels' session and user. A path without an endpoint, and a page of another
         site, are turned away before the database is asked who it is.
         """
-        with_user = cast(ASGIApp, AuthMiddlewareStack(cast(Any, self)))
+        with_user = cast(ASGIApp, SessionMiddlewareStack(_WithUser(cast(Any, self))))
 
         async def application(scope: Scope, receive: Receive, send: Send) -> None:
             kind = scope["type"]
@@ -152,18 +171,28 @@ class HtmxWS(htmx_ws.HtmxWS):
             else:
                 await http(scope, receive, send)
 
-        application.htmx_ws = self  # type: ignore[attr-defined]  # for the system check
-        return application
+        return self._mark(application)
+
+    def wrap(self, app: Callable[..., Awaitable[Any]]) -> ASGIApp:
+        """Put these paths before an ASGI application; all else passes through to it."""
+        return self._mark(super().wrap(app))
+
+    def _mark(self, app: ASGIApp) -> ASGIApp:
+        """Tell the system check whose application it is."""
+        app.htmx_ws = self  # type: ignore[attr-defined]  # a function takes any
+        return app
 
     def check_origin(self, scope: Scope) -> str | None:
         """Say why this handshake's Origin may not connect, by Django's settings; None if it may."""
-        headers = [each for each in scope.get("headers", ()) if each[0] != b"host"]
+        headers = [each for each in scope.get("headers", ()) if each[0].lower() != b"host"]
         if len(headers) < len(scope.get("headers", ())):
+            request = request_from(scope)
             try:
-                host = request_from(scope).get_host()
+                headers.append((b"host", request.get_host().encode("latin-1")))
             except DisallowedHost as error:
                 return f"{error}".rstrip(".")
-            scope = {**scope, "headers": [*headers, (b"host", host.encode("latin-1"))]}
+            scheme = "wss" if request.is_secure() else "ws"
+            scope = {**scope, "headers": headers, "scheme": scheme}
         return check_origin(scope, (*self._origins, *_trusted()))
 
     async def admit(self, endpoint: Endpoint, scope: Scope) -> Scope:
@@ -171,10 +200,17 @@ class HtmxWS(htmx_ws.HtmxWS):
         route = scope.get("url_route") or {}
         params = {**(scope.get("path_params") or {}), **route.get("kwargs", {})}
         scope = {**scope, "path_params": params}
+        sessions.begin(scope)
         if settings.USE_I18N and _LOCALE in settings.MIDDLEWARE:
             language = translation.get_language_from_request(request_from(scope))
             scope["htmx_ws.language"] = language
         return scope
+
+    def _keys(self) -> tuple[bytes, ...]:
+        return self._secrets or tuple(
+            key.encode() if isinstance(key, str) else key
+            for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+        )
 
     # --- publishing --------------------------------------------------------------------
 
@@ -200,7 +236,9 @@ def _publish(
 
 def _trusted() -> Iterator[str]:
     """The sites that the project's settings trust, as origins."""
-    yield from settings.CSRF_TRUSTED_ORIGINS
+    for origin in settings.CSRF_TRUSTED_ORIGINS:
+        yield origin
+        yield origin.replace("://*.", "://")  # which Django trusts with its subdomains
     for host in settings.ALLOWED_HOSTS:
         if host.startswith("."):
             yield f"https://{host[1:]}"

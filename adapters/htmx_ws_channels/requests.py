@@ -10,6 +10,7 @@ from __future__ import annotations
 from io import BytesIO
 from typing import Any, Final
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse
@@ -25,11 +26,8 @@ __all__ = ["page_of", "request_from", "request_of", "token_of"]
 _REQUEST: Final = "htmx_ws.request"
 
 
-def _no_view(request: HttpRequest) -> HttpResponse:
-    raise NotImplementedError  # only what comes before a view is asked for
-
-
-_csrf: Final = CsrfViewMiddleware(_no_view)
+#: Asked only for what it does before a view.
+_csrf: Final = CsrfViewMiddleware(lambda request: HttpResponse())
 
 
 def request_of(conn: Connection) -> HttpRequest:
@@ -38,14 +36,18 @@ def request_of(conn: Connection) -> HttpRequest:
     if _REQUEST not in scope:
         request = scope[_REQUEST] = request_from(scope)
         request._htmx_ws_page = conn.page
+        if "session" in scope or not settings.CSRF_USE_SESSIONS:
+            # Else a form that is rendered for a page would get a token that fits no cookie.
+            _csrf.process_request(request)
     return scope[_REQUEST]  # type: ignore[no-any-return]  # a scope holds anything
 
 
 def request_from(scope: Scope) -> Any:
     """Make a request of a websocket's scope, with what Django's middleware adds to one."""
     scheme = "https" if scope.get("scheme") in ("wss", "https") else "http"
-    as_http = {**scope, "type": "http", "method": "GET", "scheme": scheme}
-    request: Any = ASGIRequest(as_http, BytesIO())
+    query = scope.get("query_string", b"").decode(errors="replace")
+    as_http = {"type": "http", "method": "GET", "scheme": scheme, "query_string": query}
+    request: Any = ASGIRequest({**scope, **as_http}, BytesIO())
     user = request.user = scope.get("user") or AnonymousUser()
 
     async def auser() -> Any:
@@ -54,8 +56,6 @@ def request_from(scope: Scope) -> Any:
     request.auser = auser
     if "session" in scope:
         request.session = scope["session"]
-    # Else a form that is rendered for a page would get a token that fits no cookie.
-    _csrf.process_request(request)
     request.LANGUAGE_CODE = scope.get("htmx_ws.language") or translation.get_language()
     return request
 

@@ -9,14 +9,13 @@ thread that waits for the event loop, as in tests, that one is kept: it sees the
 
 from __future__ import annotations
 
-import logging
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Self
 
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
 from channels.db import database_sync_to_async
-from django.contrib.sessions.backends.base import UpdateError
 from django.db import connections
 from django.utils import translation
 
@@ -24,35 +23,55 @@ from htmx_ws import Connection, Fragment, Frame
 from htmx_ws.host import Around, Call
 from htmx_ws.results import Runtime
 
-__all__ = ["RUNTIME", "around"]
+from . import sessions
 
-_log = logging.getLogger("htmx_ws")
+__all__ = ["RUNTIME", "around", "own_thread", "run_sync"]
 
 
 class _Own(ThreadSensitiveContext):
     """A context that is ours, and so is nobody's once its piece of work has ended."""
 
+    async def __aenter__(self) -> Self:
+        # Also within one that is there: work that is begun by a message inherits the message's.
+        self.token = SyncToAsync.thread_sensitive_context.set(self)
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        executor = SyncToAsync.context_to_thread_executor.get(self)
+        try:
+            if executor is not None:  # else it had no thread
+                # Whoever is cancelled meanwhile, as work is whose page goes: this is done.
+                closing = executor.submit(connections.close_all)
+                await asyncio.shield(asyncio.wrap_future(closing))
+        finally:
+            await super().__aexit__(*error)  # type: ignore[no-untyped-call]  # asgiref's
+
 
 @asynccontextmanager
-async def _own_thread() -> AsyncGenerator[None, None]:
+async def own_thread() -> AsyncGenerator[None, None]:
+    """Have what is done within in one thread, and its database connections closed at the end."""
     outer = SyncToAsync.thread_sensitive_context.get(None)
     if outer is not None and not isinstance(outer, _Own):
         yield
-        return
-    async with _Own() as context:
-        try:
+    else:
+        async with _Own():
             yield
-        finally:
-            if context in SyncToAsync.context_to_thread_executor:  # else it had no thread
-                await sync_to_async(connections.close_all)()
 
 
-async def _run_sync(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    return await database_sync_to_async(function)(*args, **kwargs)
+async def run_sync(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Call a function in the thread at hand.
+
+    Channels' way closes old connections before and after each call: those that a generator reads
+    from between its pieces, and those of a TestCase, with its transaction. A thread of ours has
+    no old ones, and closes all at its end.
+    """
+    is_ours = isinstance(SyncToAsync.thread_sensitive_context.get(None), _Own)
+    run = sync_to_async if is_ours else database_sync_to_async
+    return await run(function)(*args, **kwargs)
 
 
 async def _background(work: Coroutine[Any, Any, Any]) -> Any:
-    async with _own_thread():
+    async with own_thread():
         return await work
 
 
@@ -67,7 +86,7 @@ def _needs_thread(content: object) -> bool:
     return hasattr(type(content), "__html__") or hasattr(type(content), "rendered_content")
 
 
-RUNTIME = Runtime(run_sync=_run_sync, needs_thread=_needs_thread, background=_background)
+RUNTIME = Runtime(run_sync=run_sync, needs_thread=_needs_thread, background=_background)
 
 
 def around(function: Callable[..., Any], path: str) -> Around:
@@ -77,29 +96,11 @@ def around(function: Callable[..., Any], path: str) -> Around:
 
 async def _run(conn: Connection, frame: Frame | None, call: Call) -> None:
     language = conn.scope.get("htmx_ws.language")
-    async with _own_thread():
+    async with own_thread():
         if language is None:
             await call({})
         else:
             with translation.override(language):
                 await call({})
-        await _save_session(conn)
-
-
-async def _save_session(conn: Connection) -> None:
-    """Save what a handler wrote into the session, as Django's middleware does after a view."""
-    session = conn.scope.get("session")
-    if session is None or not session.modified:
-        return
-    if session.session_key is None:
-        _log.warning(
-            "%r: a handler wrote into the session of a visitor who has none, and a websocket "
-            "cannot set the cookie of a new one: save the session in a view first",
-            conn,
-        )
-    else:
-        try:
-            await database_sync_to_async(session.save)()
-        except UpdateError:
-            _log.warning("%r: its session was deleted meanwhile, so it was not saved", conn)
-    session.modified = False
+        if sessions.is_changed(conn):
+            await run_sync(sessions.save, conn)

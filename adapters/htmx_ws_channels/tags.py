@@ -35,14 +35,15 @@ def script_tags(
     the static files of ``HTMX_WS["STATIC"]``. ``nonce`` is by default the one that Django's or
     django-csp's middleware gives the page.
     """
-    request = context.get("request")
     if nonce is None:
-        nonce = context.get("csp_nonce") or getattr(request, "csp_nonce", None)
+        nonce = context.get("csp_nonce")
+    if nonce is None:
+        nonce = getattr(context.get("request"), "csp_nonce", None)
     folder = setting("STATIC")
     tags = scripts(
         setting("HTMX") if htmx is None else htmx,
         static=None if folder is None else static(folder),
-        nonce=str(nonce) if nonce else None,
+        nonce=None if nonce is None else str(nonce),  # theirs are false until they are used
     )
     return mark_safe(tags)
 

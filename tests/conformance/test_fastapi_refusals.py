@@ -177,3 +177,55 @@ async def test_a_page_may_not_pass_where_its_dependencies_are_not_found(
     app.router.routes.append(live.routes[0])
     assert await code(app, "/chat") == (1013, "failed")
     assert "so nobody may pass: include live.router" in caplog.text
+
+
+# --- what a dependency of a router may do to the socket ---------------------------------
+
+
+async def test_a_dependency_of_a_router_may_accept_as_some_do_before_they_close(
+    live: HtmxWS,
+) -> None:
+    async def accepts(websocket: WebSocket) -> None:
+        await websocket.accept()
+
+    live.ws("/chat")(lambda: line("in"))
+    app = FastAPI()
+    app.include_router(live.router, dependencies=[Depends(accepts)])
+    assert "in" in await answer(app, "/chat")
+
+
+async def test_but_it_cannot_send_and_says_what_to_use(
+    live: HtmxWS, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def sends(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.send_text("<p>hi</p>")
+
+    live.ws("/chat")(lambda: line("in"))
+    app = FastAPI()
+    app.include_router(live.router, dependencies=[Depends(sends)])
+    assert (await code(app, "/chat"))[0] == 1013
+    assert "use a connect hook" in caplog.text
+
+
+async def test_a_router_without_an_application_around_it_solves_them_too(live: HtmxWS) -> None:
+    live.ws("/chat")(lambda: line("in"))
+    app = FastAPI()
+    app.include_router(live.router, prefix="/a")
+    app.include_router(live.router, prefix="/b", dependencies=[Depends(raising(Closes(4001)))])
+    # No middleware has put exception handlers into the scope here.
+    bare: dict[str, Any] = {"scope": {"app": app}}
+    assert "in" in await answer(app.router, "/a/chat", **bare)
+    assert (await code(app.router, "/b/chat", **bare))[0] == 4001
+
+
+async def test_a_page_that_comes_to_the_second_route_at_once_is_served(live: HtmxWS) -> None:
+    """As FastAPI before 0.137 has it below an ``APIRouter(prefix=...)``."""
+    live.ws("/chat")(lambda: line("in"))
+    (guard,) = live._guards.values()
+    assert live.router is not None
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await guard(WebSocket(scope, receive, send))
+
+    assert "in" in await answer(app, "/chat")

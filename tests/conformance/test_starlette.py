@@ -307,3 +307,7 @@ def test_a_websocket_of_starlette_is_refused_with_what_to_take(name: str) -> Non
     handler.__signature__ = inspect.Signature([parameter])  # type: ignore[attr-defined]  # PEP 362
     with pytest.raises(RegistrationError, match="take `conn: Connection` to send"):
         HtmxWS().ws("/chat")(handler)
+
+
+def test_an_address_that_is_text_is_written_as_it_is() -> None:
+    assert HtmxWS().connect_attrs("wss://b.example/x")["ws-connect"] == "wss://b.example/x?hx=2"

@@ -229,6 +229,8 @@ class Templates(DjangoTemplates):
 
 
 class FormTemplates(BaseRenderer):
+    form_template_name = "django/forms/div.html"  # Django's default since 5.0
+
     @cached_property
     def engine(self) -> Templates:
         directory = Path(django.forms.__file__).parent / "templates"
@@ -249,6 +251,8 @@ def django_defaults(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     defaults.USE_I18N = False
     trans: Any = translation
     monkeypatch.setattr(trans, "_trans", type(trans._trans)())
+    # What versions before 5.2 render the errors of a form with, whatever its renderer.
+    monkeypatch.setattr("django.forms.utils.get_default_renderer", FormTemplates)
     django_settings._wrapped = defaults
     yield
     django_settings._wrapped = wrapped

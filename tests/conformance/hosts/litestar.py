@@ -83,7 +83,7 @@ class LitestarHost(Host):
                 app.state.db = "open"
                 yield
 
-        return Litestar(  # type: ignore[return-value]
+        return Litestar(
             [sockets, publish, sign_in],
             lifespan=[lifespan],
             logging_config=None,  # it is the whole process's

@@ -50,11 +50,11 @@ class QuartHost(Host):
 
     def build(self, live: HtmxWS) -> ASGIApp:
         app = self.compose(live)
-        app.asgi_app = live.wrap(app.asgi_app)  # type: ignore[method-assign, assignment, arg-type]
-        return app  # type: ignore[return-value]
+        app.asgi_app = live.wrap(app.asgi_app)  # type: ignore[method-assign, assignment]
+        return app
 
     def build_below(self, live: HtmxWS, prefix: str) -> ASGIApp:
-        return DispatcherMiddleware({prefix: live, "": self.compose(live)})  # type: ignore[dict-item, return-value]
+        return DispatcherMiddleware({prefix: live, "": self.compose(live)})  # type: ignore[dict-item]
 
     def compose(self, live: HtmxWS) -> Quart:
         app = self.app = Quart(__name__)

@@ -1,0 +1,209 @@
+"""What ``manage.py check`` says of a project.
+
+Each project here is the healthy one with one thing wrong; each message has a test, and none is
+given without its cause.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, cast
+
+import pytest
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.security.websocket import AllowedHostsOriginValidator
+from django.apps import apps
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, run_checks
+from django.test import override_settings
+from django.urls import path
+
+from htmx_ws import ALLOW_ALL
+from htmx_ws_channels import HtmxWS
+from htmx_ws_channels.conf import DEFAULTS
+
+from .project.asgi import site
+
+HERE = __name__
+APPLICATION = "In asgi.py: application = live.application(http=get_asgi_application())"
+
+
+class SharedBackend:
+    """As a backend of another kind is: no MemoryBackend."""
+
+    async def start(self, deliver: object) -> None: ...
+    async def stop(self) -> None: ...
+    def append(self, room: str, publication: object) -> Any: ...
+
+
+def routed(*routes: Any) -> Any:
+    return URLRouter(list(routes))
+
+
+healthy = HtmxWS(backend=cast(Any, SharedBackend()))
+healthy.ws("ws/chat/", name="chat")(lambda: None)
+by_application = healthy.application(http=site)
+by_wrapping = healthy.wrap(site)
+by_hand = ProtocolTypeRouter({"websocket": routed(path("ws/", cast(Any, healthy)))})
+by_router = ProtocolTypeRouter(
+    {
+        "http": site,
+        "websocket": AllowedHostsOriginValidator(
+            AuthMiddlewareStack(routed(path("a/", routed(*healthy.urlpatterns))))
+        ),
+    }
+)
+nothing_of_ours = ProtocolTypeRouter({"http": site})
+for_everybody = HtmxWS(origins=[ALLOW_ALL], backend=cast(Any, SharedBackend()))
+in_memory = HtmxWS()
+
+
+class Endless:
+    """A middleware around itself."""
+
+    @property
+    def app(self) -> Endless:
+        return Endless()
+
+
+endless = Endless()
+
+
+def found(**changed: Any) -> list[CheckMessage]:
+    """What is said of the healthy project with some settings changed."""
+    given = {"ASGI_APPLICATION": f"{HERE}.by_application", "HTMX_WS": {"LIVE": f"{HERE}.healthy"}}
+    with override_settings(**{**given, **changed}):
+        said = run_checks(app_configs=None)
+    return [each for each in said if str(each.id).startswith("htmx_ws")]
+
+
+def ids(messages: list[CheckMessage]) -> list[str]:
+    return [str(each.id) for each in messages]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"HTMX_WS": {}},
+        {"ASGI_APPLICATION": f"{HERE}.by_router"},
+        {"ASGI_APPLICATION": f"{HERE}.by_hand"},
+        {"ASGI_APPLICATION": f"{HERE}.by_wrapping"},
+        {"DEBUG": True, "HTMX_WS": {"LIVE": f"{HERE}.in_memory"}},
+        {"HTMX_WS": {**DEFAULTS, "LIVE": f"{HERE}.healthy"}},
+    ],
+    ids=str,
+)
+def test_of_a_healthy_project_nothing_is_said(changed: dict[str, Any]) -> None:
+    assert found(**changed) == []
+
+
+def test_nothing_is_said_of_a_project_without_settings() -> None:
+    with override_settings(ASGI_APPLICATION=f"{HERE}.by_application"):
+        del settings.HTMX_WS
+        assert not any(str(each.id).startswith("htmx_ws") for each in run_checks())
+
+
+def test_e001_channels_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "channels", None)
+    (error,) = found()
+    assert (error.id, error.hint) == ("htmx_ws.E001", 'pip install "htmx-ws[channels]"')
+    assert isinstance(error, Error)
+
+
+def test_e002_an_entry_means_nothing() -> None:
+    (error,) = found(HTMX_WS={"live": "x", "ORIGIN": "y"})
+    assert error.id == "htmx_ws.E002"
+    assert error.msg == "HTMX_WS has entries that mean nothing: ORIGIN, live."
+    assert all(name in str(error.hint) for name in DEFAULTS)
+
+
+@pytest.mark.parametrize(
+    ("live", "why"),
+    [
+        ("no.module.live", "cannot be imported: No module named 'no'"),
+        (f"{HERE}.nobody", "cannot be imported"),
+        ("live", "cannot be imported"),
+        ("tests.channels.project.broken.live", "cannot be imported: it does not work"),
+        (f"{HERE}.site", "which is no htmx_ws_channels.HtmxWS"),
+        ("htmx_ws_channels.HtmxWS", "which is no htmx_ws_channels.HtmxWS"),
+    ],
+)
+def test_e003_live_is_not_there(live: str, why: str) -> None:
+    (error,) = found(HTMX_WS={"LIVE": live})
+    assert error.id == "htmx_ws.E003"
+    assert why in error.msg
+    assert error.hint
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_w004_there_is_no_application(nothing: str | None) -> None:
+    (warning,) = found(ASGI_APPLICATION=nothing)
+    assert warning.id == "htmx_ws.W004"
+    assert isinstance(warning, Warning)
+    assert APPLICATION in str(warning.hint)
+
+
+@pytest.mark.parametrize(
+    "application", ["no.module.app", f"{HERE}.nobody", "tests.channels.project.broken.app"]
+)
+def test_e005_the_application_cannot_be_imported(application: str) -> None:
+    (error,) = found(ASGI_APPLICATION=application)
+    assert error.id == "htmx_ws.E005"
+    assert APPLICATION in str(error.hint)
+
+
+@pytest.mark.parametrize("application", ["nothing_of_ours", "site", "endless"])
+def test_w005_the_application_has_nothing_of_ours(application: str) -> None:
+    (warning,) = found(ASGI_APPLICATION=f"{HERE}.{application}")
+    assert warning.id == "htmx_ws.W005"
+    assert APPLICATION in str(warning.hint)
+    assert "live.urlpatterns" in str(warning.hint)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"LIVE": f"{HERE}.for_everybody"}, {"ORIGINS": [ALLOW_ALL]}], ids=str
+)
+def test_w006_pages_of_any_site_may_connect(settings: dict[str, Any]) -> None:
+    (warning,) = found(HTMX_WS=settings)
+    assert warning.id == "htmx_ws.W006"
+    assert "CSRF_TRUSTED_ORIGINS" in str(warning.hint)
+
+
+def test_w007_rooms_are_kept_by_each_process() -> None:
+    (warning,) = found(HTMX_WS={"LIVE": f"{HERE}.in_memory"})
+    assert warning.id == "htmx_ws.W007"
+    silenced = {"SILENCED_SYSTEM_CHECKS": ["htmx_ws.W007"]}
+    (warning,) = found(HTMX_WS={"LIVE": f"{HERE}.in_memory"}, **silenced)
+    with override_settings(**silenced):
+        assert warning.is_silenced()
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [("reconnectDelay:500", ["htmx_ws.W008"]), ("reconnectCodes:[1012]", []), (None, [])],
+)
+def test_w008_django_htmx_has_the_extension_of_a_beta(
+    file: str | None, expected: list[str], tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = apps.is_installed
+    monkeypatch.setattr(apps, "is_installed", lambda name: name == "django_htmx" or real(name))
+    if file is not None:
+        extension = tmp_path / "django_htmx" / "ext" / "hx-ws-4.min.js"
+        extension.parent.mkdir(parents=True)
+        extension.write_text(file)
+    from django.contrib.staticfiles.finders import get_finder
+
+    finders = ["django.contrib.staticfiles.finders.FileSystemFinder"]
+    cast(Any, get_finder).cache_clear()
+    said = found(STATICFILES_DIRS=[tmp_path], STATICFILES_FINDERS=finders)
+    cast(Any, get_finder).cache_clear()
+    assert ids(said) == expected
+
+
+def test_the_extension_of_a_beta_does_no_harm_where_there_are_no_static_files(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(apps, "is_installed", lambda name: name == "django_htmx")
+    assert found() == []

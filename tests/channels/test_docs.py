@@ -1,0 +1,31 @@
+"""The page for users of Django says what is so."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+from django.template import engines
+
+from htmx_ws_channels.conf import DEFAULTS
+
+PAGE = (Path(__file__).parents[2] / "docs" / "django.md").read_text()
+
+
+def test_its_code_can_be_read() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    assert len(blocks) == 5
+    for block in blocks:
+        ast.parse(block)
+
+
+def test_its_settings_are_those_that_there_are() -> None:
+    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| (\S+) \|", PAGE, re.MULTILINE))
+    assert rows == {name: str(value) for name, value in DEFAULTS.items()}
+
+
+def test_its_tags_are_those_that_there_are() -> None:
+    named = set(re.findall(r"\{% (htmx_ws_\w+)", PAGE))
+    library = engines["django"].engine.template_libraries["htmx_ws"]  # type: ignore[attr-defined]
+    assert named == set(library.tags)
