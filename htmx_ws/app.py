@@ -123,7 +123,7 @@ class HtmxWS:
 
         The endpoint's ``name`` is the handler's, unless another is given.
         """
-        if not isinstance(path, str):
+        if callable(path):
             raise RegistrationError(
                 "ws() takes a path, and gives a decorator: @live.ws('/chat/{room}')."
             )

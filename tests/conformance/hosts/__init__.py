@@ -1,5 +1,6 @@
 """The hosts of the conformance suite, in the order of the docs. A new one is added here."""
 
+from .channels import ChannelsHost, URLRouterHost
 from .django import DjangoHost
 from .fastapi import FastAPIHost
 from .fasthtml import FastHTMLHost
@@ -19,4 +20,6 @@ HOSTS: tuple[type[Host], ...] = (
     LitestarHost,
     QuartHost,
     DjangoHost,
+    ChannelsHost,
+    URLRouterHost,
 )
