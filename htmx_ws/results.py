@@ -96,13 +96,17 @@ async def _pieces(content: object, runtime: Runtime) -> AsyncGenerator[object, N
                 await close()
     elif isinstance(content, Iterator):
         # A sync generator may block between its pieces, so it runs where that is allowed.
-        end = piece = object()
+        end, is_over = object(), False
         try:
-            while (piece := await runtime.run_sync(_next, content, end)) is not end:
+            while True:
+                piece = await runtime.run_sync(_next, content, end)
+                is_over = piece is end
+                if is_over:
+                    break
                 yield piece
         finally:
             close = getattr(content, "close", None)  # as generators have
-            if piece is not end and close is not None:
+            if not is_over and close is not None:
                 closing = asyncio.ensure_future(runtime.run_sync(close))
                 with suppress(ValueError):  # it is at work, in a thread that nothing stops
                     try:
