@@ -28,7 +28,7 @@ async def joined(conn: Connection) -> None:
     await conn.join("lobby")
 
 
-work = live.endpoint("ws/work/")
+work = live.endpoint("ws/task/")
 work.on_connect(joined)
 
 
@@ -121,7 +121,7 @@ work.on_error(lambda error: line(error))
 async def test_pages_are_told_what_was_committed_and_when_it_was(
     sender: str, said: list[str]
 ) -> None:
-    async with Socket(live.application(), "/ws/work/") as page:
+    async with Socket(live.application(), "/ws/task/") as page:
         await page.send(sender=sender)
         await page.send(sender="nothing")
         shown = [(await page.receive()).removesuffix("</li></div>") for _ in (*said, "", "")]
@@ -135,7 +135,7 @@ async def test_a_view_in_a_transaction_of_its_own_tells_when_it_has_answered(
     """ATOMIC_REQUESTS."""
     monkeypatch.setitem(connections["default"].settings_dict, "ATOMIC_REQUESTS", True)
     client = Client(raise_request_exception=False)
-    async with Socket(live.application(), "/ws/work/") as page:
+    async with Socket(live.application(), "/ws/task/") as page:
         with override_settings(ROOT_URLCONF=__name__):
             answer = await in_a_thread(lambda: client.get(f"/save/?text={text}"))
         assert answer.status_code == (200 if told else 500)
@@ -155,7 +155,7 @@ class InATestCase(TestCase):
             live.publish_on_commit("lobby", line("hi"))
 
     async def test_a_page_is_told_when_the_test_says_so(self) -> None:
-        async with Socket(live.application(), "/ws/work/") as page:
+        async with Socket(live.application(), "/ws/task/") as page:
             await page.send(sender="committed")
             assert "before" in await page.receive()
             assert page.pending == []
