@@ -7,6 +7,7 @@ project's HtmxWS, say nothing where that is what is missing.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from importlib.util import find_spec
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.utils.module_loading import import_string
 
-from htmx_ws import ALLOW_ALL, Endpoint, MemoryBackend
+from htmx_ws import ALLOW_ALL, Endpoint, Limits, MemoryBackend, scripts
 
 from .conf import DEFAULTS, setting
 
@@ -23,7 +24,8 @@ __all__ = ["check_project"]
 
 _APPLICATION: Final = (
     "In asgi.py: application = live.application(http=get_asgi_application()); in the settings: "
-    'ASGI_APPLICATION = "project.asgi.application".'
+    'ASGI_APPLICATION = "project.asgi.application". For runserver, "daphne" first in '
+    "INSTALLED_APPS too."
 )
 
 
@@ -47,6 +49,24 @@ def _settings() -> Iterator[CheckMessage]:
             hint=f"The entries are {', '.join(DEFAULTS)}.",
             id="htmx_ws.E002",
         )
+        return
+    try:
+        Limits(**setting("LIMITS"))
+    except (TypeError, ValueError) as error:
+        names = ", ".join(field.name for field in fields(Limits))
+        yield Error(
+            f'HTMX_WS["LIMITS"] is none: {error}',
+            hint=f"Its entries are {names}.",
+            id="htmx_ws.E009",
+        )
+        return
+    try:
+        scripts(setting("HTMX"))
+    except ValueError as error:
+        yield Error(
+            f'HTMX_WS["HTMX"]: {error}', hint="4 is today's, 2 the one before.", id="htmx_ws.E010"
+        )
+        return
     if setting("LIVE"):
         from .live import HtmxWS
 

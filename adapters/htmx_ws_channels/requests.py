@@ -35,7 +35,6 @@ def request_of(conn: Connection) -> HttpRequest:
     scope = conn.scope
     if _REQUEST not in scope:
         request = scope[_REQUEST] = request_from(scope)
-        request._htmx_ws_page = conn.page
         if "session" in scope or not settings.CSRF_USE_SESSIONS:
             # Else a form that is rendered for a page would get a token that fits no cookie.
             _csrf.process_request(request)

@@ -119,6 +119,20 @@ def test_e002_an_entry_means_nothing() -> None:
     assert all(name in str(error.hint) for name in DEFAULTS)
 
 
+@pytest.mark.parametrize("limits", [{"frame_byte": 3}, {"rooms": -1}])
+def test_e009_a_limit_is_none(limits: dict[str, int]) -> None:
+    (error,) = found(HTMX_WS={"LIMITS": limits, "LIVE": "no.module.live"})
+    assert error.id == "htmx_ws.E009"
+    assert next(iter(limits)) in error.msg
+    assert "frame_bytes, frame_bytes_hard" in str(error.hint)
+
+
+def test_e010_an_htmx_is_not_known() -> None:
+    (error,) = found(HTMX_WS={"HTMX": 3})
+    assert error.id == "htmx_ws.E010"
+    assert "htmx 3 is not known here" in error.msg
+
+
 @pytest.mark.parametrize(
     ("live", "why"),
     [
