@@ -6,6 +6,8 @@ given without its cause.
 
 from __future__ import annotations
 
+import inspect
+import re
 import sys
 from typing import Any, cast
 
@@ -20,7 +22,7 @@ from django.test import override_settings
 from django.urls import path
 
 from htmx_ws import ALLOW_ALL
-from htmx_ws_channels import HtmxWS
+from htmx_ws_channels import HtmxWS, checks
 from htmx_ws_channels.conf import DEFAULTS
 
 from .project.asgi import site
@@ -221,3 +223,9 @@ def test_the_extension_of_a_beta_does_no_harm_where_there_are_no_static_files(
 ) -> None:
     monkeypatch.setattr(apps, "is_installed", lambda name: name == "django_htmx")
     assert found() == []
+
+
+def test_every_message_has_its_test() -> None:
+    given = set(re.findall(r'"htmx_ws\.(\w+)"', inspect.getsource(checks)))
+    tested = {name.split("_")[1].upper() for name in globals() if re.match("test_[ew]0", name)}
+    assert given == tested
