@@ -130,8 +130,8 @@ class HtmxWS(htmx_ws.HtmxWS):
         """
         self._copied = "live.urlpatterns"
         return [
-            path(endpoint.path.text.lstrip("/"), endpoint, name=endpoint.name)  # type: ignore[arg-type]
-            for endpoint in self._endpoints.values()
+            path(each.path.text.lstrip("/"), cast(Any, each), name=each.name)
+            for each in self._endpoints.values()
         ]
 
     def reverse(self, name: str, **params: Any) -> str:
@@ -139,7 +139,8 @@ class HtmxWS(htmx_ws.HtmxWS):
 
         Websockets are not in the project's URLconf, so Django's ``reverse`` does not find them.
         """
-        return reverse(name, urlconf=self, kwargs=params)  # type: ignore[arg-type]
+        # Whatever has urlpatterns is a URLconf.
+        return reverse(name, urlconf=cast(Any, self), kwargs=params)
 
     def connect_attrs(
         self, url: object, *, page: str | None = None, request: HttpRequest | None = None
