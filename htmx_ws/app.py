@@ -350,9 +350,9 @@ class HtmxWS:
         if (await receive())["type"] != "websocket.connect":
             return
         await self._hub.start()
-        over = self._hub.enter(conn)
-        if over is not None:
-            _log.warning("%r is refused with 503: one more would be over Limits.%s", conn, over)
+        why_not = self._hub.enter(conn)
+        if why_not is not None:
+            _log.warning("%r is refused with 503: %s", conn, why_not)
             await _deny(scope, send)
             return
         debug = self._debug or TESTING in (scope.get("extensions") or {})

@@ -83,21 +83,11 @@ class Connection:
     """
 
     __slots__ = (
-        *("__weakref__", "_blocked", "_busy", "_drained", "_gates", "_holds", "_hub", "_loop"),
-        *("_outbox", "_parked", "_query", "_strict", "_stuck_since", "_swap", "_target"),
-        *("_thread", "_transport", "_waiting", "_work", "_writer", "app", "closing", "dialect"),
-        *(
-            "gone",
-            "home",
-            "id",
-            "identity",
-            "limits",
-            "on_block",
-            "on_close",
-            "path_params",
-            "rooms",
-        ),
-        *("runtime", "scope", "state"),
+        *("__weakref__", "_blocked", "_busy", "_drained", "_gates", "_holds", "_hub"),
+        *("_loop", "_outbox", "_parked", "_query", "_strict", "_stuck_since", "_swap"),
+        *("_target", "_thread", "_transport", "_waiting", "_work", "_writer", "app"),
+        *("closing", "dialect", "gone", "home", "id", "identity", "limits", "on_block"),
+        *("on_close", "path_params", "rooms", "runtime", "scope", "state"),
     )
 
     def __init__(

@@ -82,21 +82,20 @@ class Hub:
     # --- who is here -------------------------------------------------------------------
 
     def enter(self, conn: Connection) -> str | None:
-        """Take a page in; where that would go over a limit, say which instead."""
+        """Take a page in; say why not, where it may not come."""
         if self.is_draining:
-            return "connections, as it is being drained"
+            return "this process is being drained"
         limits, address = conn.limits, _address(conn)
         if len(self.connections) >= limits.connections:
-            return "connections"
+            return "one more would be over Limits.connections"
         most = limits.connections_per_address
         if most is not None and self._by_address[address] >= most:
-            return "connections_per_address"
+            return "one more would be over Limits.connections_per_address"
         most = limits.connections_per_identity
         if conn.identity is not None:
-            its = self._by_identity.setdefault(conn.identity, {})
-            if most is not None and len(its) >= most:
-                return "connections_per_identity"
-            its[conn] = None
+            if most is not None and len(self._by_identity.get(conn.identity, ())) >= most:
+                return "one more would be over Limits.connections_per_identity"
+            self._by_identity.setdefault(conn.identity, {})[conn] = None
         self._by_address[address] += 1
         self.connections[conn] = None
         return None

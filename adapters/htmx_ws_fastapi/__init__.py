@@ -20,7 +20,7 @@ try:
     from fastapi import APIRouter, WebSocket, routing
     from fastapi.exceptions import WebSocketRequestValidationError
     from fastapi.routing import APIWebSocketRoute
-    from starlette.exceptions import HTTPException
+    from starlette.exceptions import HTTPException, WebSocketException
     from starlette.routing import BaseRoute, Match
 except ImportError as error:
     raise ImportError('htmx_ws_fastapi needs FastAPI: pip install "htmx-ws[fastapi]"') from error
@@ -165,9 +165,7 @@ class _Visit:
 
     async def send(self, event: Message) -> None:
         if event["type"] == "websocket.close":
-            code = event.get("code", 1000)
-            stays_away = code == 1008 or 4000 <= code <= 4999
-            self.error = Refused(event.get("reason") or "", code=code if stays_away else 1008)
+            self.error = WebSocketException(event.get("code", 1000), event.get("reason") or "")
         elif event["type"] == "websocket.http.response.start":
             headers = {name.decode(): value.decode("latin-1") for name, value in event["headers"]}
             self.error = HTTPException(event["status"], "forbidden", headers)

@@ -86,9 +86,14 @@ def _take_request(conn: Connection, frame: object, third: object) -> Request:
 
 
 def _identify(conn: Connection) -> object:
-    """Who Starlette's AuthenticationMiddleware found, by the name that the user shows."""
+    """Who Starlette's AuthenticationMiddleware found: its identity, or else the name it shows."""
     user: Any = conn.scope.get("user")
-    return user.display_name if getattr(user, "is_authenticated", False) else None
+    if not getattr(user, "is_authenticated", False):
+        return None
+    try:
+        return user.identity
+    except (AttributeError, NotImplementedError):  # Starlette's own users have none
+        return getattr(user, "display_name", None)
 
 
 class HtmxWS(htmx_ws.HtmxWS):

@@ -27,5 +27,5 @@ def test_its_settings_are_those_that_there_are() -> None:
 
 def test_its_tags_are_those_that_there_are() -> None:
     named = set(re.findall(r"\{% (htmx_ws_\w+)", PAGE))
-    library = engines["django"].engine.template_libraries["htmx_ws"]  # type: ignore[attr-defined]
+    library = engines["django"].engine.template_libraries["htmx_ws"]  # type: ignore[attr-defined]  # a DjangoTemplates
     assert named == set(library.tags)

@@ -20,7 +20,7 @@ def test_it_exports_what_projects_import() -> None:
 
 def test_what_it_does_not_have_is_an_error() -> None:
     with pytest.raises(AttributeError, match="'htmx_ws_channels' has no attribute 'Consumer'"):
-        htmx_ws_channels.Consumer  # noqa: B018
+        htmx_ws_channels.Consumer  # noqa: B018  # to look it up is the test
 
 
 @pytest.mark.parametrize("missing", ["django", "channels"])
@@ -29,7 +29,7 @@ def test_without_the_extra_it_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(ImportError, match=r'pip install "htmx-ws\[channels\]"'):
-        htmx_ws_channels.HtmxWS  # noqa: B018
+        htmx_ws_channels.HtmxWS  # noqa: B018  # to look it up is the test
 
 
 def test_importing_it_imports_no_django() -> None:

@@ -120,7 +120,7 @@ async def test_a_form_that_is_rendered_over_a_socket_may_be_posted(
         token = re.findall('name="csrfmiddlewaretoken" value="([^"]+)"', form)[0]
         for sent, status in (({"csrfmiddlewaretoken": token}, 200), ({}, 403)):
             posted = {"text": "hi", **sent}
-            answer = await in_a_thread(lambda: browser.client.post("/publish/", posted))  # noqa: B023
+            answer = await in_a_thread(lambda: browser.client.post("/publish/", posted))  # noqa: B023  # called at once
             assert answer.status_code == status
 
 

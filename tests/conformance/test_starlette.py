@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -311,3 +312,23 @@ def test_a_websocket_of_starlette_is_refused_with_what_to_take(name: str) -> Non
 
 def test_an_address_that_is_text_is_written_as_it_is() -> None:
     assert HtmxWS().connect_attrs("wss://b.example/x")["ws-connect"] == "wss://b.example/x?hx=2"
+
+
+@pytest.mark.parametrize(
+    ("user", "identity"),
+    [
+        (SimpleUser("ann"), "ann"),
+        (SimpleNamespace(is_authenticated=True, identity=7, display_name="Ann"), 7),
+        (SimpleNamespace(is_authenticated=True), None),
+        (SimpleNamespace(is_authenticated=False, identity=7), None),
+        (None, None),
+    ],
+)
+async def test_who_a_visitor_is_is_what_the_middleware_found(
+    user: object, identity: object
+) -> None:
+    live = HtmxWS()
+    live.ws("/chat")(lambda conn: line(repr(conn.identity)))
+    async with Socket(Starlette(routes=live.routes), "/chat", scope={"user": user}) as page:
+        await page.send()
+        assert line(repr(identity)).html in await page.receive()

@@ -9,6 +9,6 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "board.settings")
 http = get_asgi_application()  # it sets Django up, which has to be before models are imported
 
-from .cards.live import live  # noqa: E402
+from .cards.live import live  # noqa: E402  # it imports models
 
 application = live.application(http=http)
