@@ -46,7 +46,8 @@ unit: dev ## the unit tests; they cover every line and branch of htmx_ws
 	$(PY) -m coverage run -m pytest tests/unit
 	$(PY) -m coverage report
 
-hosts: export COVERAGE_FILE := .coverage.hosts
+# Not .coverage.hosts, which the report of the unit tests would take for a part of its own.
+hosts: export COVERAGE_FILE := .hosts-coverage
 hosts: dev ## the suites of the adapters; Django's runs by itself, as its settings are the process's
 	$(PY) -m coverage run --source=$(ADAPTERS) -m pytest tests/conformance
 	$(PY) -m coverage run --source=$(ADAPTERS) --append -m pytest tests/channels --ds=$(PROJECT)
@@ -73,6 +74,6 @@ demo: ## the chat of examples/starlette_chat; prints its address
 	$(PY) examples/starlette_chat/app.py
 
 clean: ## remove what make and the tools made
-	rm -rf .venv .venv-matrix tests/npm/node_modules dist .coverage .coverage.* .hypothesis
+	rm -rf .venv .venv-matrix tests/npm/node_modules dist .coverage .coverage.* .hosts-coverage .hypothesis
 	rm -rf .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
