@@ -1,0 +1,182 @@
+"""What a visitor does, and what the browser makes of it: events first, then its own part.
+
+A click on a submit button is a click event and then, unless a client prevented it, the
+form's validation and a submit event. Only what no client takes becomes a request of the
+browser's own: the form is sent, the link is followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urljoin
+
+from .controls import (
+    form_of,
+    input_type,
+    is_checked,
+    is_disabled,
+    is_submit,
+    set_checked,
+)
+from .dom import Element
+from .forms import Entries, default_button, enter, entries, invalid, type_into
+from .tab import Event, Tab
+
+__all__ = ["Request", "change", "click", "fill", "press", "submit"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the browser asks the server for, when it leaves the page."""
+
+    method: str
+    url: str
+    fields: Entries = field(default_factory=Entries)
+    enctype: str = "application/x-www-form-urlencoded"
+
+
+def click(tab: Tab, element: Element) -> Request | None:
+    """Click an element; gives where the browser goes, if it does."""
+    if is_disabled(element):
+        tab.note(f"{element.name} is disabled, so a click does nothing")
+        return None
+    before = is_checked(element) if element.tag == "input" else False
+    kind = input_type(element) if element.tag == "input" else ""
+    if kind in ("checkbox", "radio"):
+        set_checked(element, kind == "radio" or not before)
+    focusable = "input,button,select,textarea,a[href],[tabindex]"
+    focused = element.closest(focusable)
+    if focused is not tab.focused:
+        tab.blur()
+        tab.focus(focused)
+    if not tab.dispatch(Event("click", element)):
+        if kind in ("checkbox", "radio"):
+            set_checked(element, before)
+        return None
+    if kind in ("checkbox", "radio"):
+        if is_checked(element) != before:
+            tab.dispatch(Event("input", element))
+            tab.dispatch(Event("change", element))
+        return None
+    return _default_of_click(tab, element)
+
+
+def _default_of_click(tab: Tab, element: Element) -> Request | None:
+    for each in element.itself_and_ancestors():
+        if is_submit(each):
+            form = form_of(each)
+            return None if form is None or is_disabled(each) else _send(tab, form, each)
+        if each.tag in ("button", "input", "select", "textarea"):
+            if input_type(each) == "reset" and (form := form_of(each)) is not None:
+                _reset(tab, form)
+            return None
+        if each.tag == "a" and "href" in each.attrs:
+            return Request("GET", urljoin(tab.url, each.attrs["href"]))
+        if each.tag == "label" and (control := _labelled(each)) is not None:
+            return click(tab, control)
+    return None
+
+
+def _labelled(label: Element) -> Element | None:
+    if "for" in label.attrs:
+        return label.root.by_id(label.attrs["for"])
+    return label.select_one("input:not([type=hidden]),select,textarea,button")
+
+
+def _reset(tab: Tab, form: Element) -> None:
+    if tab.dispatch(Event("reset", form)):
+        for each in form.descendants():
+            each.value = each.checked = each.selected = each.files = None
+
+
+def submit(
+    tab: Tab, form: Element, fields: Mapping[str, Any], by: Element | None = None
+) -> Request | None:
+    """Fill in a form, and submit it by a button, or as Enter does."""
+    for control in enter(form, fields):
+        _entered(tab, control)
+    if by is None:
+        by = default_button(form)
+        if by is None:
+            return _send(tab, form, None)
+    return click(tab, by)
+
+
+def _entered(tab: Tab, control: Element) -> None:
+    """Tell of what was entered, as browsers do when the visitor goes on to the next field."""
+    tab.blur()
+    caret = len(control.value or "")
+    tab.focus(control, (caret, caret))
+    tab.dispatch(Event("input", control))
+    tab.dispatch(Event("change", control))
+
+
+def _send(tab: Tab, form: Element, submitter: Element | None) -> Request | None:
+    own = submitter.attrs if submitter is not None else {}
+    if "novalidate" not in form.attrs and "formnovalidate" not in own:
+        wrong = invalid(form)
+        for control, why in wrong:
+            tab.dispatch(Event("invalid", control, bubbles=False))
+            tab.note(f"{form.name} was not submitted: {control.name} {control.get('name')!r}: {why}")
+        if wrong:
+            tab.focus(wrong[0][0])
+            return None
+    if not tab.dispatch(Event("submit", form, submitter=submitter)):
+        return None
+    method = own.get("formmethod", form.get("method", "get")).upper()
+    if method == "DIALOG":
+        dialog = form.closest("dialog")
+        if dialog is not None:
+            dialog.attrs.pop("open", None)
+        return None
+    action = own.get("formaction") or form.get("action") or tab.url
+    enctype = own.get("formenctype", form.get("enctype", "application/x-www-form-urlencoded"))
+    url = urljoin(tab.url, action)
+    return Request(method, url, entries(form, submitter), enctype)
+
+
+def fill(tab: Tab, control: Element, text: str) -> None:
+    """Type a text into a field in the place of what is there; the focus stays in it."""
+    if control is not tab.focused:
+        tab.blur()
+    type_into(control, text)
+    caret = len(control.value or "")
+    tab.focus(control, (caret, caret))
+    key = text[-1:] or "Backspace"
+    for type in ("keydown", "input", "keyup"):
+        tab.dispatch(Event(type, control, key=key))
+    tab.changed = control
+
+
+def change(tab: Tab, control: Element, value: Any) -> None:
+    """Give a field another value, and leave it."""
+    name = control.get("name", "")
+    if control.tag == "input" and input_type(control) in ("checkbox", "radio") and value in (True, False):
+        if is_checked(control) != value:
+            click(tab, control)
+        return
+    named = dict(control.attrs)
+    control.attrs["name"] = name or "it"
+    try:
+        enter(control, {name or "it": value})
+    finally:
+        control.attrs = named
+    _entered(tab, control)
+
+
+def press(tab: Tab, element: Element, key: str) -> Request | None:
+    """Press a key in an element; Enter submits the form of an input."""
+    if not tab.dispatch(Event("keydown", element, key=key)):
+        return None
+    going = None
+    if key == "Enter" and element.tag == "input" and (form := form_of(element)) is not None:
+        if tab.changed is element:
+            tab.blur()
+            tab.focus(element)
+        going = submit(tab, form, {})
+    elif key == "Tab":
+        tab.blur()
+    tab.dispatch(Event("keyup", element, key=key))
+    return going

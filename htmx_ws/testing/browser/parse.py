@@ -1,0 +1,80 @@
+"""HTML to a tree, by the HTML5 parser of selectolax: the one module that imports it.
+
+It is imported at the first page, so that a test run without pages needs it not. A message is
+always parsed as its client does: wrapped, as part of a whole document, which is why
+``parse_document`` is all there is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from .dom import Branch, Comment, Document, Element, Fragment, Namespace, Text
+
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborNode
+
+__all__ = ["parse_document"]
+
+#: Elements of svg and math in which HTML starts again.
+_HTML_AGAIN: Final = frozenset(
+    {("svg", "foreignObject"), ("svg", "desc"), ("svg", "title")}
+    | {("math", tag) for tag in ("mi", "mo", "mn", "ms", "mtext")}
+)
+
+
+def parse_document(html: str, *, scripting: bool = False) -> Document:
+    """Parse a whole document; ``scripting``: as the page itself is, in a browser that runs scripts.
+
+    Raises ``ImportError`` that says what to install.
+    """
+    try:
+        from selectolax.lexbor import LexborHTMLParser
+    except ImportError as error:
+        raise ImportError(
+            "A page in a test is parsed by selectolax: pip install 'htmx-ws[test]'"
+        ) from error
+    document = Document()
+    # Lexbor drops NUL only in some places; browsers never keep one in text.
+    root = LexborHTMLParser(html, scripting=scripting).root
+    assert root is not None and root.parent is not None
+    waiting: list[tuple[LexborNode | None, Branch]] = [(root.parent.first_child, document)]
+    while waiting:
+        node, parent = waiting.pop()
+        while node is not None:
+            made = _make(node, parent)
+            if made is not None:
+                made.parent = parent
+                parent.children.append(made)
+                if isinstance(made, Element):
+                    waiting += _inside(node, made)
+            elif isinstance(parent, Document):
+                document.doctype = True
+            node = node.next
+    return document
+
+
+def _make(node: LexborNode, parent: Branch) -> Element | Text | None:
+    if node.is_element_node:
+        tag = node.tag or ""
+        attrs = {name: value or "" for name, value in node.attributes.items()}
+        return Element(tag, attrs, _namespace(tag, parent))
+    if node.is_text_node:
+        return Text(node.text_content or "")
+    return Comment(node.comment_content or "") if node.is_comment_node else None
+
+
+def _inside(node: LexborNode, element: Element) -> list[tuple[LexborNode | None, Branch]]:
+    if element.tag == "template" and element.is_html:
+        element.content = Fragment()
+        fragments = node.template_fragments()
+        return [(fragments[0].first_child, element.content)] if fragments else []
+    return [(node.first_child, element)]
+
+
+def _namespace(tag: str, parent: Branch) -> Namespace:
+    if tag in ("svg", "math"):
+        return tag  # type: ignore[return-value]  # the literals themselves
+    if isinstance(parent, Element) and (parent.ns, parent.tag) not in _HTML_AGAIN:
+        return parent.ns
+    return "html"

@@ -1,0 +1,228 @@
+"""htmx 1.9 and 2 at work in a tab: which elements connect and send, and when.
+
+The extension prepares everything inside an element at each element that htmx prepares with
+``hx-ext="ws"`` on it or above. That is why markup with the extension further up opens two
+sockets, and it is followed here step by step.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+from ..browser.dom import Element
+from ..browser.tab import Event, Link, Tab, Uncaught
+from .lookup2 import attribute, find_all
+from .send2 import frame_of
+from .swap2 import HABITS, Swaps2
+from .triggers import Trigger, listen, parse_triggers
+
+__all__ = ["Htmx2"]
+
+_DISABLED: Final = "[hx-disable],[data-hx-disable]"
+_PREPARED: Final = (
+    "form,[type='submit'],[hx-ext],[data-hx-ext],[hx-trigger],[data-hx-trigger],"
+    + ",".join(
+        f"[{data}hx-{verb}]"
+        for verb in ("get", "post", "put", "delete", "patch")
+        for data in ("", "data-")
+    )
+)
+
+
+class Htmx2(Swaps2):
+    """One page with htmx 1.9 or 2."""
+
+    #: A message that waits for the socket waits for ever, and none is too many.
+    QUEUE: Final = None
+
+    def __init__(self, tab: Tab, version: str) -> None:
+        super().__init__(tab, HABITS[version])
+        self.version = version
+        self.retry_codes = self.habits.retry_codes
+
+    def start(self) -> None:
+        """Prepare the page, as htmx does when it is loaded."""
+        self.process(self.tab.document.body)
+
+    def delay(self, attempt: int) -> float:
+        """Give the seconds until a socket is opened again, after so many attempts."""
+        return random.random() * 2.0 ** min(attempt, 6)
+
+    # --- preparing elements --------------------------------------------------------------
+
+    def process(self, element: Element) -> None:
+        if element.closest(_DISABLED) is not None:
+            self.clean_up(element)
+            return
+        waiting: list[Element] = []
+        for each in [element, *element.select(_PREPARED)]:
+            if self.habits.wipes_on_init:
+                if self._is_new(each):
+                    self._init(each)
+            elif self._is_new(each):
+                waiting.append(each)
+        for each in waiting:
+            self._init(each)
+
+    def _is_new(self, element: Element) -> bool:
+        if element.closest(_DISABLED) is not None:
+            return False
+        now = {name: value for name, value in element.attrs.items() if value}
+        if element.life.get("prepared") == now:
+            return False
+        self._forget(element)
+        element.life["prepared"] = now
+        return True
+
+    def _forget(self, element: Element) -> None:
+        link: Link | None = element.life.get("link")
+        if link is not None and self.habits.table_contexts:
+            link.close()
+        for end in element.life.get("ends", ()):
+            end()
+        element.life.clear()
+
+    def _init(self, element: Element) -> None:
+        if self._has_extension(element):
+            for each in _those_with(element, "ws-connect"):
+                self._connect(each)
+            for each in _those_with(element, "ws-send"):
+                self._prepare_sender(each)
+        if element.tag == "form" or (element.get("type") == "submit" and "form" in element.attrs):
+            for type in ("click", "focusin", "focusout"):
+                self._keep_end(element, self.tab.listen(element, type, self._remember_button))
+
+    def _keep_end(self, element: Element, end: object) -> None:
+        element.life.setdefault("ends", []).append(end)
+
+    def _has_extension(self, element: Element) -> bool:
+        ignored: set[str] = set()
+        for each in element.itself_and_ancestors():
+            for name in map(str.strip, (attribute(each, "hx-ext") or "").split(",")):
+                if name.startswith("ignore:"):
+                    ignored.add(name[7:])
+                elif name == "ws" and "ws" not in ignored:
+                    return True
+        return False
+
+    def _remember_button(self, event: Event) -> None:
+        from ..browser.controls import form_of
+
+        target = event.target
+        button = target.closest("button,input[type='submit']") if isinstance(target, Element) else None
+        form = (form_of(button) or button.closest("form")) if button is not None else None
+        if form is not None:
+            form.life["button"] = None if event.type == "focusout" else button
+
+    # --- sockets -------------------------------------------------------------------------
+
+    def _connect(self, element: Element) -> None:
+        if not element.is_connected:
+            return
+        url = attribute(element, "ws-connect") or _of_old_attribute(element)
+        if not url:
+            return
+        element.life["link"] = self.tab.connect(element, _websocket_url(self.tab.url, url))
+
+    def clean_up(self, element: Element) -> None:
+        for each in element.itself_and_descendants():
+            link: Link | None = each.life.get("link")
+            if link is not None:
+                link.close()
+            self._forget(each)
+
+    def receive(self, element: Element, text: str) -> None:
+        if not element.is_connected:
+            link: Link | None = element.life.get("link")
+            if link is not None:
+                link.close()
+            return
+        super().receive(element, text)
+
+    # --- senders -------------------------------------------------------------------------
+
+    def _prepare_sender(self, element: Element) -> None:
+        old = attribute(element, "hx-ws")
+        if old and old != "send":
+            return
+        around = element.itself_and_ancestors()
+        socket = next((each for each in around if each.life.get("link") is not None), None)
+        given = attribute(element, "hx-trigger")
+        triggers = parse_triggers(given) if given else []
+        for trigger in triggers or [Trigger(_default_trigger(element))]:
+            self._listen(element, socket, trigger)
+
+    def _listen(self, element: Element, socket: Element | None, trigger: Trigger) -> None:
+        def send(event: Event) -> None:
+            if not any(each is element for each in event.handled_for):
+                event.handled_for.append(element)
+                self._send(element, socket, event)
+
+        if trigger.event in ("load", "revealed", "intersect"):
+            if not element.life.get("loaded"):
+                element.life["loaded"] = True
+                self.tab.later(trigger.delay, lambda: send(Event("load", element)))
+        elif trigger.every:
+            self._keep_end(element, self.tab.repeat(trigger.every, lambda: send(Event("every", element))))
+        else:
+            origins = find_all(self.tab, element, trigger.origin) if trigger.origin else [element]
+            for end in listen(self.tab, element, trigger, origins, send):
+                self._keep_end(element, end)
+
+    def _send(self, element: Element, socket: Element | None, event: Event) -> None:
+        if not element.is_connected:
+            return
+        if socket is None:
+            raise Uncaught("Cannot read properties of null (reading 'getRootNode')")
+        link: Link | None = socket.life.get("link")
+        if not socket.is_connected:
+            if link is not None:
+                link.close()
+            return
+        if link is None:
+            raise Uncaught("Cannot read properties of undefined (reading 'publicInterface')")
+        if event.type in ("submit", "click") and _cancels(element, event):
+            event.is_prevented = True
+        frame = frame_of(self.tab, self.habits, element)
+        if frame is not None:
+            link.send(frame, element)
+
+
+def _cancels(element: Element, event: Event) -> bool:
+    if element.tag == "form":
+        return event.type == "submit"
+    button = element.closest("input[type='submit'],button")
+    if button is not None and button.closest("form") is not None:
+        return True
+    link = element.closest("a[href]")
+    return link is not None and not (link.get("href", "").startswith("#") and len(link.attrs["href"]) > 1)
+
+
+def _default_trigger(element: Element) -> str:
+    if element.tag == "form":
+        return "submit"
+    if element.tag == "input" and element.get("type") in ("button", "submit"):
+        return "click"
+    return "change" if element.tag in ("input", "textarea", "select") else "click"
+
+
+def _those_with(element: Element, name: str) -> list[Element]:
+    own = [element] if any(each in element.attrs for each in (name, f"data-{name}", "hx-ws", "data-hx-ws")) else []
+    return [*own, *element.select(f"[{name}],[data-{name}],[data-hx-ws],[hx-ws]")]
+
+
+def _of_old_attribute(element: Element) -> str | None:
+    for part in (attribute(element, "hx-ws") or "").split():
+        word, colon, url = part.partition(":")
+        if word == "connect" and colon:
+            return url
+    return None
+
+
+def _websocket_url(page: str, url: str) -> str:
+    """Give the address of a socket as this htmx, and then the browser, makes it."""
+    parts = urlsplit(urljoin(page, url))
+    scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
+    return parts._replace(scheme=scheme).geturl()

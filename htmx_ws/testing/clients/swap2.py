@@ -1,0 +1,249 @@
+"""htmx 1.9 and 2 with their websocket extension: what becomes of the page's messages.
+
+Each message is parsed, and every element at its top level is swapped out of band, by the
+style and selector of its ``hx-swap-oob`` or in the place of what has its id. Text is not
+looked at, nor what is nested. What the versions do differently is in ``Habits``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from ..browser.dom import Branch, Element, Fragment, Node
+from ..browser.parse import parse_document
+from ..browser.selectors import InvalidSelector, escape_identifier
+from ..browser.tab import Tab, Uncaught
+from .lookup2 import attribute, find_all
+from .swapping import add_class, around, first_tag, parse_in_template, remove_class
+
+__all__ = ["HABITS", "Habits", "Swaps2"]
+
+
+@dataclass(frozen=True)
+class Habits:
+    """What one version does its own way."""
+
+    table_contexts: bool = False  # parses by the first tag, not in a template
+    keeps_oob: bool = False  # leaves hx-swap-oob in the page
+    escapes_ids: bool = True
+    reports_missing: bool = True
+    preserves: bool = True
+    drops_comments: bool = True  # a fault of Chrome 150 to 156 in what this version parses with
+    renames_partials: bool = True
+    extended_selectors: bool = True
+    lists_selects: bool = False  # a multiple select is always a list, a file input too
+    form_by_owner: bool = True  # the form= attribute counts
+    wipes_on_init: bool = False  # forgets what was prepared when an element is prepared itself
+    retry_codes: tuple[int, ...] = (1006, 1011, 1012, 1013)
+
+
+HABITS: Final = {
+    "1.9.12": Habits(
+        table_contexts=True,
+        keeps_oob=True,
+        escapes_ids=False,
+        reports_missing=False,
+        preserves=False,
+        drops_comments=False,
+        renames_partials=False,
+        extended_selectors=False,
+        lists_selects=True,
+        form_by_owner=False,
+        wipes_on_init=True,
+        retry_codes=(1006, 1012, 1013),
+    ),
+    "2.0.4": Habits(
+        escapes_ids=False,
+        reports_missing=False,
+        drops_comments=False,
+        renames_partials=False,
+        form_by_owner=False,
+        wipes_on_init=True,
+        retry_codes=(1006, 1012, 1013),
+    ),
+    "2.0.11": Habits(),
+}
+
+Tasks = list[Callable[[], None]]
+
+
+class Swaps2:
+    """Applies messages to a tab. ``process`` brings new elements to life."""
+
+    ADDED: ClassVar = "htmx-added"
+
+    def __init__(self, tab: Tab, habits: Habits) -> None:
+        self.tab = tab
+        self.habits = habits
+
+    def process(self, element: Element) -> None:
+        raise NotImplementedError
+
+    def clean_up(self, element: Element) -> None:
+        raise NotImplementedError
+
+    def receive(self, element: Element, text: str) -> None:
+        """Apply a message that came on the socket of an element."""
+        tasks: Tasks = []
+        try:
+            for child in self.parse(text).elements:
+                self.swap_oob(attribute(child, "hx-swap-oob") or "true", child, tasks)
+            for task in tasks:
+                task()
+        except (InvalidSelector, Uncaught) as error:
+            self.tab.console("pageerror", str(error))
+
+    # --- parsing -------------------------------------------------------------------------
+
+    def parse(self, text: str) -> Branch:
+        """Parse a message as this version does."""
+        if self.habits.table_contexts:
+            return _parse_by_first_tag(text)
+        if self.habits.renames_partials:
+            text = re.sub(
+                r"<hx-([a-z]+)((?:\s[^>]*)?)>", r'<template hx type="\1"\2>', text, flags=re.I
+            )
+            text = re.sub(r"</hx-[a-z]+>", "</template>", text, flags=re.I)
+        headless = re.sub(r"<head(\s[^>]*)?>[\s\S]*?</head>", "", text, count=1, flags=re.I)
+        tag = first_tag(headless, r"/\0>\x20\t\r\n\f")
+        if tag in ("html", "body"):
+            return parse_document(text if tag == "html" else headless).body
+        fragment = parse_in_template(
+            parse_document, f'<body><template class="internal-htmx-wrapper">{headless}</template>'
+        )
+        title = fragment.select_one("title")
+        if title is not None and title.parent is fragment:
+            title.detach()
+        return fragment
+
+    # --- swapping ------------------------------------------------------------------------
+
+    def swap_oob(self, value: str, oob: Element, tasks: Tasks) -> None:
+        """Swap one element of a message out of band."""
+        id = oob.get("id")
+        own = "null" if id is None else id
+        selector = "#" + (escape_identifier(own) if self.habits.escapes_ids else own)
+        style = "outerHTML"
+        if value != "true":
+            style, colon, given = value.partition(":") if value.find(":") > 0 else (value, "", "")
+            selector = given if colon else selector
+        if not self.habits.keeps_oob:
+            oob.attrs.pop("hx-swap-oob", None)
+            oob.attrs.pop("data-hx-swap-oob", None)
+        document = self.tab.document
+        if self.habits.extended_selectors:
+            targets = find_all(self.tab, document, selector)
+        else:
+            targets = list[Branch](document.select(selector))
+        for target in targets:
+            copy = oob.clone()
+            source: Branch = copy
+            if style == "outerHTML":
+                source = Fragment()
+                source.insert(copy)
+            kept = self._keep(source)
+            if isinstance(target, Element):
+                self.swap(style, target, source, tasks)
+            self._put_back(kept)
+        oob.detach()
+        if targets:
+            names = ", ".join(e.name for e in targets if isinstance(e, Element))
+            self.tab.note(f"{style} {selector} changed {names}")
+            return
+        self.tab.missing.append(selector)
+        if self.habits.reports_missing:
+            self.tab.console("error", f"htmx:oobErrorNoTarget, {selector}")
+
+    def swap(self, style: str, target: Element, source: Branch, tasks: Tasks) -> None:
+        """Put what is in ``source`` where the style says; unknown ones are innerHTML."""
+        if style == "none":
+            return
+        if style == "delete":
+            self.clean_up(target)
+            target.detach()
+        elif style == "outerHTML" and target.tag != "body":
+            self._insert(around(target), target, source, tasks)
+            self.clean_up(target)
+            target.detach()
+        elif style == "afterbegin":
+            self._insert(target, target.children[0] if target.children else None, source, tasks)
+        elif style == "beforebegin":
+            self._insert(around(target), target, source, tasks)
+        elif style == "beforeend":
+            self._insert(target, None, source, tasks)
+        elif style == "afterend":
+            self._insert(around(target), target.next, source, tasks)
+        else:
+            old = list(target.children)
+            self._insert(target, old[0] if old else None, source, tasks)
+            for node in old:
+                if isinstance(node, Element):
+                    self.clean_up(node)
+                node.detach()
+
+    def _insert(self, parent: Branch, before: Node | None, source: Branch, tasks: Tasks) -> None:
+        for node in list(source.children):
+            add_class(node, self.ADDED)
+            parent.insert(node, before)
+            if not self.habits.table_contexts:  # 1.9 runs scripts when it prepares what they are in
+                self.tab.arrived(node)
+            if isinstance(node, Element):
+                tasks.append(self._loading(node))
+
+    def _loading(self, element: Element) -> Callable[[], None]:
+        def load() -> None:
+            remove_class(element, self.ADDED)
+            self.process(element)
+            self.tab.arrived(element)
+            wants_focus = next((e for e in element.itself_and_descendants() if "autofocus" in e.attrs), None)
+            if wants_focus is not None and wants_focus.is_connected:
+                self.tab.focus(wants_focus)
+
+        return load
+
+    def _keep(self, source: Branch) -> list[Element]:
+        """Take out of the page what the message says to preserve."""
+        if not self.habits.preserves:
+            return []
+        kept: list[Element] = []
+        for element in source.select("[hx-preserve],[data-hx-preserve]"):
+            existing = self.tab.document.by_id(element.get("id", ""))
+            if existing is not None:
+                existing.detach()
+                kept.append(existing)
+        return kept
+
+    def _put_back(self, kept: list[Element]) -> None:
+        for element in kept:
+            new = self.tab.document.select_one(f"#{element.id}")
+            if new is None or new.parent is None:
+                raise Uncaught("Cannot read properties of null (reading 'parentNode')")
+            new.parent.insert(element, new)
+            new.detach()
+
+
+#: The first tag of a message: what 1.9 puts around it, and how deep it is in that.
+_CONTEXTS: Final = {
+    **dict.fromkeys(("thead", "tbody", "tfoot", "colgroup", "caption"), ("<table>", 1)),
+    "col": ("<table><colgroup>", 2),
+    "tr": ("<table><tbody>", 2),
+    **dict.fromkeys(("td", "th"), ("<table><tbody><tr>", 3)),
+    **dict.fromkeys(("script", "style"), ("<div>", 1)),
+}
+
+
+def _parse_by_first_tag(text: str) -> Branch:
+    tag = first_tag(text, r"/\0>\x20\t\r\n\f")
+    if tag == "head":
+        text = re.sub(r"<head(\s[^>]*>|>)([\s\S]*?)</head>", "", text, count=1)
+    opening, depth = _CONTEXTS.get(tag, ("", 0))
+    closing = "".join(f"</{name}>" for name in reversed(re.findall(r"\w+", opening)))
+    node: Node = parse_document(f"{opening}{text}{closing}").body
+    for _ in range(depth):
+        if not isinstance(node, Branch) or not node.children:
+            return Fragment()
+        node = node.children[0]
+    return node if isinstance(node, Branch) else Fragment()

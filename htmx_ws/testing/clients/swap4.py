@@ -1,0 +1,372 @@
+"""htmx 4 with its websocket extension: what becomes of the page's messages.
+
+A message is HTML, or a JSON envelope around it. What is marked with ``hx-swap-oob``, at any
+depth, and every ``<hx-partial>`` goes where it says; then whatever is left is swapped into
+the element that connects. That last step is what wipes pages made for htmx 2.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ..browser.dom import Branch, Element, Fragment, Node, Text
+from .hcon import Spec, parse_swap
+from .lookup4 import attribute, attribute_value, find_all
+from .morph import copy_attributes, morph
+from ..browser.parse import parse_document
+from ..browser.selectors import InvalidSelector, escape_identifier
+from .swapping import add_class, first_tag, parse_in_template, remove_class, trim
+from ..browser.tab import Tab, Uncaught
+
+__all__ = ["Swaps4"]
+
+_HX: Final = re.compile(r"<hx-([a-z]+)(\s+|>)", re.IGNORECASE)
+
+
+@dataclass
+class _Task:
+    fragment: Fragment
+    target: Branch | None
+    spec: Spec
+
+
+@dataclass
+class _Message:
+    """What a message asks for: the ``hx-`` attributes of its socket's element, or its envelope."""
+
+    text: str
+    target: str | None
+    swap: str
+    select: str | None
+    select_oob: str | None
+    title: str = ""
+    tasks: list[_Task] = field(default_factory=list[_Task])
+
+
+class Swaps4:
+    """Applies messages to a tab."""
+
+    def __init__(self, tab: Tab) -> None:
+        self.tab = tab
+
+    def process(self, element: Element) -> None:
+        raise NotImplementedError
+
+    def clean_up(self, element: Element) -> None:
+        raise NotImplementedError
+
+    def receive(self, element: Element, text: str) -> None:
+        """Apply a message that came on the socket of an element."""
+        try:
+            message = self._read(element, text)
+            if message is not None:
+                self._swap(element, message)
+        except (InvalidSelector, Uncaught) as error:
+            self.tab.console("error", f"htmx: htmx:ws:error: {error}")
+
+    def _read(self, element: Element, text: str) -> _Message | None:
+        envelope: Any = None
+        html: Any = None
+        try:
+            envelope = json.loads(text, parse_constant=_refuse)
+        except ValueError:
+            html = text
+        held: dict[str, Any] = envelope if isinstance(envelope, dict) else {}
+        if "content" in held:
+            html = held["content"]
+        elif "payload" in held:
+            html = held["payload"]
+        if html is None:
+            return None
+        target = held.get("target") or attribute_value(element, "hx-target")
+        swap = held.get("swap") or attribute_value(element, "hx-swap") or "innerHTML"
+        if not re.search(r"(?:^|\s)swapEmpty(?::(?:true|false))?(?=\s|$)", swap):
+            swap += " swapEmpty:false"
+        select = held.get("select")
+        if select is None:
+            select = attribute_value(element, "hx-select")
+        if not isinstance(html, str):
+            raise Uncaught("text.replace is not a function")
+        return _Message(
+            html, target, swap, select, attribute_value(element, "hx-select-oob")
+        )
+
+    # --- parsing -------------------------------------------------------------------------
+
+    def parse(self, message: _Message) -> Fragment:
+        """Parse a message, and take its title out."""
+        text = _HX.sub(r'<template hx type="\1"\2', message.text)
+        text = re.sub(r"</hx-[a-z]+>", "</template>", text, flags=re.IGNORECASE)
+        head = re.search(r"<head(\s[^>]*)?>[\s\S]*?</head>", text, re.IGNORECASE)
+        if head is not None:
+            message.title = parse_document(head[0]).title
+            text = text[: head.start()] + text[head.end() :]
+        if first_tag(text, r"/>\x20\t\r\n\f") in ("html", "body"):
+            fragment = Fragment()
+            fragment.insert(parse_document(text).body)
+        else:
+            fragment = parse_in_template(parse_document, f"<template>{text}</template>")
+        title = fragment.select_one("title:not(svg title)")
+        if not message.title and title is not None:
+            message.title = title.text
+            title.detach()
+        return fragment
+
+    # --- what to swap ----------------------------------------------------------------------
+
+    def _swap(self, source: Element, message: _Message) -> None:
+        fragment = self.parse(message)
+        self._find_oob(fragment, source, message)
+        self._find_partials(fragment, source, message)
+        had_others = bool(message.tasks)
+        main = self._main(fragment, source, message, had_others)
+        tasks = message.tasks
+        if main is not None:
+            tasks = [main, *tasks]
+        failure: Exception | None = None
+        for task in tasks:
+            try:
+                self._insert_content(task)
+            except (InvalidSelector, Uncaught) as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+        if message.title and message.swap != "none":
+            self.tab.document.set_title(message.title)
+
+    def _find_oob(self, fragment: Fragment, source: Element, message: _Message) -> None:
+        for spec in (message.select_oob or "").split(",") if message.select_oob else ():
+            selector, _, value = spec.partition(":")
+            for element in fragment.select(selector):
+                self._out_of_band(element, value or "true", source, message)
+        for element in fragment.select("[hx-swap-oob],[data-hx-swap-oob]"):
+            name = "hx-swap-oob" if "hx-swap-oob" in element.attrs else "data-hx-swap-oob"
+            self._out_of_band(element, element.attrs.pop(name), source, message)
+
+    def _out_of_band(self, oob: Element, value: str, source: Element, message: _Message) -> None:
+        selector = f"#{escape_identifier(oob.id)}" if oob.id else None
+        if (found := re.match(r"(\S+):(.+)", value)) is not None:
+            value, selector = found[1], found[2]
+        spec = parse_swap("outerHTML" if value in ("true", "") else value)
+        selector = spec.get("target") or selector
+        if spec.get("strip") is None:
+            spec["strip"] = not spec.style.startswith("outer")
+        if not selector:
+            return
+        targets = find_all(self.tab, source, str(selector))
+        if not targets:
+            self.tab.missing.append(str(selector))
+        for target in targets:
+            copy = Fragment()
+            copy.insert(oob.clone())
+            message.tasks.append(_Task(copy, target, spec))
+        oob.detach()
+
+    def _find_partials(self, fragment: Fragment, source: Element, message: _Message) -> None:
+        for template in fragment.select("template[hx]"):
+            selector = attribute(template, "hx-target")
+            if not selector and template.id:
+                selector = f"#{escape_identifier(template.id)}"
+            if template.get("type") == "partial" and selector and template.content is not None:
+                spec = parse_swap(attribute(template, "hx-swap") or "innerHTML")
+                if spec.get("ignoreTitle"):
+                    message.title = ""
+                targets = find_all(self.tab, source, selector)
+                if not targets:
+                    self.tab.missing.append(selector)
+                for target in targets or [None]:
+                    message.tasks.append(_Task(template.content.clone(), target, spec))
+            template.detach()
+
+    def _main(
+        self, fragment: Fragment, source: Element, message: _Message, had_others: bool
+    ) -> _Task | None:
+        spec = parse_swap(message.swap)
+        if spec.get("ignoreTitle"):
+            message.title = ""
+        body = fragment.select_one("body")
+        swaps_empty = spec.get("swapEmpty")
+        if not (
+            spec.style == "delete"
+            or (body or fragment).elements
+            or trim(fragment.text)
+            or (swaps_empty if swaps_empty is not None else not had_others)
+        ):
+            return None
+        if message.select:
+            selected = fragment.select(message.select)
+            fragment = Fragment()
+            for element in selected:
+                fragment.insert(element)
+        selector = spec.get("target") or message.target
+        target: Branch | None = source
+        if selector:
+            found = find_all(self.tab, source, str(selector), this="hx-target")
+            target = found[0] if found else None
+            if target is None:
+                self.tab.missing.append(str(selector))
+                self.tab.console(
+                    "warning",
+                    f"htmx: '{selector}' on hx-target did not match any element "
+                    f"{{elt: {source.name}, selector: {selector}, attr: hx-target}}",
+                )
+        elif spec.style != "none":
+            left = " ".join(fragment.html.split())
+            self.tab.wiped.append(source)
+            self.tab.note(
+                f"{spec.style} of {source.name}, which connects, by what stood in the message "
+                f"without a target: {left}"
+            )
+        return _Task(fragment, target, spec)
+
+    # --- swapping --------------------------------------------------------------------------
+
+    def _insert_content(self, task: _Task) -> None:
+        target, spec, fragment = task.target, task.spec, task.fragment
+        style = spec.style
+        if not isinstance(target, Element) or style == "none":
+            return
+        first = fragment.elements[0] if fragment.elements else None
+        strip = spec.get("strip")
+        if first is not None and first.tag == "body":
+            keeps_body = target is self.tab.document.body and style.startswith("outer")
+            if keeps_body and style == "outerHTML":
+                style = "outerSync"
+            strip = not keeps_body if strip is None else strip
+        if strip and first is not None:
+            fragment = Fragment()
+            held: Branch = first.content if first.content is not None else first
+            for node in list(held.children):
+                fragment.insert(node)
+        add_class(target, "htmx-swapping")
+        if style == "delete":
+            if target.parent is not None:
+                self.clean_up(target)
+                target.detach()
+            return
+        focused = self.tab.focused
+        selection = self.tab.typed
+        keeps_focus = style == "innerHTML" or (style == "outerHTML" and target.parent is not None)
+        kept = self._keep(fragment)
+        new = list(fragment.children)
+        try:
+            if (act := _STYLES.get(style)) is None:
+                raise Uncaught(f"Unknown swap style: {style}")
+            new = act(self, target, fragment, new)
+        finally:
+            remove_class(target, "htmx-swapping")
+        self._put_back(kept)
+        if keeps_focus and focused is not None and focused.id and self.tab.focused is not focused:
+            again = self.tab.document.by_id(focused.id)
+            if again is not None:
+                self.tab.focus(again, selection)
+        for node in new:
+            add_class(node, "htmx-added")
+            remove_class(node, "htmx-added")
+            if isinstance(node, Element) and node.is_connected:
+                self.process(node)
+                wants = next(
+                    (e for e in node.itself_and_descendants() if "autofocus" in e.attrs), None
+                )
+                if wants is not None:
+                    self.tab.focus(wants)
+        self.tab.note(f"{style} changed {target.name}")
+
+    def _keep(self, fragment: Fragment) -> list[Element]:
+        kept: list[Element] = []
+        for element in fragment.select("[hx-preserve],[data-hx-preserve]"):
+            current = self.tab.document.by_id(element.id)
+            if current is not None:
+                current.detach()
+                kept.append(current)
+        return kept
+
+    def _put_back(self, kept: list[Element]) -> None:
+        for element in kept:
+            new = self.tab.document.by_id(element.id)
+            if new is not None and new.parent is not None:
+                new.parent.insert(element, new)
+                self.clean_up(new)
+                new.detach()
+
+    def _put(self, parent: Branch, before: Node | None, fragment: Fragment) -> None:
+        nodes = list(fragment.children)
+        parent.insert(fragment, before)
+        self.tab.arrived(*nodes)
+
+    def _inner(self, target: Element, fragment: Fragment, new: list[Node]) -> list[Node]:
+        for child in target.elements:
+            self.clean_up(child)
+        target.clear()
+        self._put(target, None, fragment)
+        return new
+
+    def _text(self, target: Element, fragment: Fragment, new: list[Node]) -> list[Node]:
+        from ..browser.dom import Text
+
+        for child in target.elements:
+            self.clean_up(child)
+        target.replace_children(Text(fragment.text))
+        return new
+
+    def _outer(self, target: Element, fragment: Fragment, new: list[Node]) -> list[Node]:
+        if target.parent is not None:
+            self._put(target.parent, target, fragment)
+            self.clean_up(target)
+            target.detach()
+        return new
+
+    def _outer_sync(self, target: Element, fragment: Fragment, new: list[Node]) -> list[Node]:
+        body = fragment.elements[0]
+        copy_attributes(self.tab, target, body, self.clean_up)
+        inner = Fragment()
+        for node in list(body.children):
+            inner.insert(node)
+        self._inner(target, inner, [])
+        return [target]
+
+    def _morph_inner(self, target: Element, fragment: Fragment, new: list[Node]) -> list[Node]:
+        morph(self.tab, target, fragment, self.clean_up, inner=True)
+        return list(target.children)
+
+    def _morph_outer(self, target: Element, fragment: Fragment, new: list[Node]) -> list[Node]:
+        morph(self.tab, target, fragment, self.clean_up, inner=False)
+        return [*new, target]
+
+    def _beside(self, style: str, target: Element, fragment: Fragment) -> None:
+        if style == "afterbegin":
+            self._put(target, target.children[0] if target.children else None, fragment)
+        elif style == "beforeend":
+            self._put(target, None, fragment)
+        elif target.parent is not None:
+            before = target if style == "beforebegin" else target.next
+            self._put(target.parent, before, fragment)
+
+
+def _besides(
+    style: str,
+) -> Callable[[Swaps4, Element, Fragment, list[Node]], list[Node]]:
+    def act(swaps: Swaps4, target: Element, fragment: Fragment, new: list[Node]) -> list[Node]:
+        swaps._beside(style, target, fragment)
+        return new
+
+    return act
+
+
+_STYLES: Final[dict[str, Callable[[Swaps4, Element, Fragment, list[Node]], list[Node]]]] = {
+    "innerHTML": Swaps4._inner,
+    "textContent": Swaps4._text,
+    "outerHTML": Swaps4._outer,
+    "outerSync": Swaps4._outer_sync,
+    "innerMorph": Swaps4._morph_inner,
+    "outerMorph": Swaps4._morph_outer,
+    **{style: _besides(style) for style in ("afterbegin", "beforebegin", "beforeend", "afterend")},
+}
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(constant)

@@ -1,0 +1,166 @@
+"""``hx-trigger``: which events make an element send, and when.
+
+Both generations write it nearly alike. What stands in ``[...]`` is JavaScript; the few forms
+that pages use are understood, and anything else raises rather than being guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from ..browser.controls import input_type, value_of
+from ..browser.dom import Branch, Element
+from ..browser.tab import Event, NeedsJavaScript, Tab
+from .hcon import split
+
+__all__ = ["Trigger", "listen", "parse_triggers", "seconds"]
+
+_MODIFIER: Final = re.compile(
+    r"""(?P<name>[a-zA-Z]+)(?:\s*:\s*(?P<value>
+        \([^)]*\) | \{[^}]*\} | <(?:[^/]|/(?!>))+/> | "[^"]*" | '[^']*'
+      | (?:closest|find|next|previous)\s+[^\s,]+ | [^\s,]+))?""",
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """One event of an ``hx-trigger``; ``delay``, ``throttle`` and ``every`` are in seconds."""
+
+    event: str
+    filter: str = ""
+    once: bool = False
+    changed: bool = False
+    consume: bool = False
+    prevent: bool = False
+    delay: float = 0
+    throttle: float = 0
+    every: float = 0
+    origin: str = ""
+    target: str = ""
+
+
+def seconds(text: str) -> float:
+    """Read ``300ms``, ``2s``, ``1m``, or a bare number of milliseconds."""
+    found = re.match(r"([\d.]+)\s*(ms|s|m|h)?", text.strip())
+    if found is None:
+        return 0
+    return float(found[1]) * {"ms": 0.001, None: 0.001, "s": 1, "m": 60, "h": 3600}[found[2]]
+
+
+def parse_triggers(text: str) -> list[Trigger]:
+    """Parse the value of an ``hx-trigger``."""
+    triggers: list[Trigger] = []
+    for part in split(text):
+        found = re.match(r"\s*([^\s\[]+)(?:\[([^\]]*(?:\[[^\]]*\][^\]]*)*)\])?\s*(.*)$", part, re.DOTALL)
+        if found is None:
+            continue
+        event, filter, rest = found[1], found[2] or "", found[3]
+        every = 0.0
+        if event == "every":
+            interval, _, rest = rest.partition(" ")
+            every = seconds(interval)
+        given = {m["name"]: (m["value"] or "true").strip("\"'()") for m in _MODIFIER.finditer(rest)}
+        halts = "halt" in given
+        triggers.append(
+            Trigger(
+                event,
+                filter,
+                once="once" in given,
+                changed="changed" in given,
+                consume=halts or "consume" in given or "stop" in given,
+                prevent=halts or "prevent" in given,
+                delay=seconds(given.get("delay", "")),
+                throttle=seconds(given.get("throttle", "")),
+                every=every,
+                origin=given.get("from", ""),
+                target=given.get("target", ""),
+            )
+        )
+    return triggers
+
+
+def listen(
+    tab: Tab,
+    element: Element,
+    trigger: Trigger,
+    origins: Iterable[Branch],
+    act: Callable[[Event], None],
+) -> list[Callable[[], None]]:
+    """Call ``act`` when a trigger fires; gives what ends each of its listeners."""
+    ends: list[Callable[[], None]] = []
+    places = list(origins)
+    last = {id(each): _value(each) for each in places}
+    state: dict[str, object] = element.life.setdefault("timers", {})
+
+    def fire(event: Event) -> None:
+        if trigger.once:
+            for end in ends:
+                end()
+        act(event)
+
+    def handle(event: Event) -> None:
+        if trigger.origin == "outside" and element.contains(event.target):
+            return
+        if trigger.origin == "self" and event.target is not element:
+            return
+        if trigger.target and not (
+            isinstance(event.target, Element) and event.target.matches(trigger.target)
+        ):
+            return
+        if trigger.filter and not passes(trigger.filter, event):
+            return
+        if trigger.prevent:
+            event.is_prevented = True
+        if trigger.consume:
+            event.is_stopped = True
+        if trigger.changed:
+            value = _value(event.target)
+            if last.get(id(event.target)) == value:
+                return
+            last[id(event.target)] = value
+        if callable(cancel := state.pop("delayed", None)):
+            cancel()
+        if state.get("throttled"):
+            return
+        if trigger.throttle:
+            state["throttled"] = True
+            tab.later(trigger.throttle, lambda: state.pop("throttled", None))
+        if trigger.delay:
+            state["delayed"] = tab.later(trigger.delay, lambda: fire(event))
+        else:
+            fire(event)
+
+    ends += [tab.listen(place, trigger.event, handle) for place in places]
+    return ends
+
+
+def _value(node: Branch) -> str:
+    return value_of(node) if isinstance(node, Element) and input_type(node) else ""
+
+
+def passes(expression: str, event: Event) -> bool:
+    """Whether an event passes a filter; raises ``NeedsJavaScript`` for one not known here."""
+    return any(
+        all(_is_true(term.strip(), event, expression) for term in part.split("&&"))
+        for part in expression.split("||")
+    )
+
+
+_NOT_HELD: Final = ("ctrlKey", "shiftKey", "altKey", "metaKey")
+
+
+def _is_true(term: str, event: Event, whole: str) -> bool:
+    if term.startswith("!"):
+        return not _is_true(term[1:].strip(), event, whole)
+    if term in _NOT_HELD:
+        return False
+    found = re.fullmatch(r"(?:event\.)?(key|code|type)\s*===?\s*([\"'])(.*)\2", term)
+    if found is None:
+        raise NeedsJavaScript(
+            f"the filter [{whole}] of an hx-trigger is JavaScript, which does not run in a test"
+        )
+    return {"key": event.key, "code": event.key, "type": event.type}[found[1]] == found[3]
