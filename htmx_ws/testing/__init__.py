@@ -5,7 +5,20 @@ the htmx of the chosen dialect does. Everything that waits has a timeout, becaus
 hangs says nothing.
 """
 
+from .clients import VERSIONS
 from .frames import build_frame
+from .network import Browser
+from .page import Page
 from .socket import Closed, Denied, Socket
+from .time import advance
 
-__all__ = ["Closed", "Denied", "Socket", "build_frame"]
+__all__ = [
+    "VERSIONS",
+    "Browser",
+    "Closed",
+    "Denied",
+    "Page",
+    "Socket",
+    "advance",
+    "build_frame",
+]

@@ -195,13 +195,17 @@ class Socket:
 
     async def send_text(self, text: str) -> None:
         """Send any text."""
-        await self._send({"type": "websocket.receive", "text": text})
+        self.send_nowait(text)
+
+    def send_nowait(self, text: str) -> None:
+        """Send any text; the application gets it when it runs next."""
+        self._send({"type": "websocket.receive", "text": text})
 
     async def send_bytes(self, data: bytes) -> None:
         """Send a binary message, which no htmx does by itself."""
-        await self._send({"type": "websocket.receive", "bytes": data})
+        self._send({"type": "websocket.receive", "bytes": data})
 
-    async def _send(self, event: Message) -> None:
+    def _send(self, event: Message) -> None:
         self._opened()
         if self.code is not None:
             raise Closed(self.code, self.reason)

@@ -8,9 +8,10 @@ sockets, and it is followed here step by step.
 from __future__ import annotations
 
 import random
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
+from ..browser.controls import form_of
 from ..browser.dom import Element
 from ..browser.tab import Event, Link, Tab, Uncaught
 from .lookup2 import attribute, find_all
@@ -36,6 +37,12 @@ class Htmx2(Swaps2):
 
     #: A message that waits for the socket waits for ever, and none is too many.
     QUEUE: Final = None
+    OPENED: Final = "htmx:wsOpen"
+    CLOSED: Final = "htmx:wsClose"
+    #: Whether it closes the socket of a hidden page.
+    HIDES: Final = False
+    #: What the server sees when the page goes.
+    GONE: Final = 1001
 
     def __init__(self, tab: Tab, version: str) -> None:
         super().__init__(tab, HABITS[version])
@@ -49,6 +56,10 @@ class Htmx2(Swaps2):
     def delay(self, attempt: int) -> float:
         """Give the seconds until a socket is opened again, after so many attempts."""
         return random.random() * 2.0 ** min(attempt, 6)
+
+    def settings(self, element: Element) -> dict[str, Any]:
+        """Give what the markup says of the element's socket: nothing, in this generation."""
+        return {}
 
     # --- preparing elements --------------------------------------------------------------
 
@@ -108,8 +119,6 @@ class Htmx2(Swaps2):
         return False
 
     def _remember_button(self, event: Event) -> None:
-        from ..browser.controls import form_of
-
         target = event.target
         button = target.closest("button,input[type='submit']") if isinstance(target, Element) else None
         form = (form_of(button) or button.closest("form")) if button is not None else None

@@ -22,10 +22,16 @@ _POWERED: Final = "data-htmx-powered"
 
 
 class Htmx4(Swaps4):
-    """One page with htmx 4. ``hides`` says that it closes the socket of a hidden page."""
+    """One page with htmx 4."""
 
     #: How many frames wait for a socket to open.
     QUEUE: Final = 100
+    OPENED: Final = "htmx:ws:after:connection"
+    CLOSED: Final = "htmx:ws:close"
+    #: Whether it closes the socket of a hidden page.
+    HIDES: Final = True
+    #: What the server sees when the page goes.
+    GONE: Final = 1000
 
     def __init__(self, tab: Tab, version: str) -> None:
         super().__init__(tab)

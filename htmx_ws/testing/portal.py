@@ -1,0 +1,69 @@
+"""The event loop of a test that has none: it runs only while the test waits for a page.
+
+So nothing happens to a page between two lines of the test. The loop has a thread of its own,
+and the test's thread, while it waits, does what is asked of it: there Django's tests have
+their database connection with the transaction of the test case.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+__all__ = ["Portal"]
+
+T = TypeVar("T")
+
+
+class _Here(Executor):
+    """Runs work in the thread that waits."""
+
+    def __init__(self) -> None:
+        self.work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        future: Future[T] = Future()
+
+        def work() -> None:
+            try:
+                future.set_result(fn(*args, **kwargs))
+            except BaseException as error:
+                future.set_exception(error)
+
+        self.work.put(work)
+        return future
+
+
+class Portal:
+    """Runs coroutines for a thread without an event loop, all on the same loop."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="htmx-ws-pages")
+        self._runner = asyncio.Runner()
+        self._here = _Here()
+        self.pages: int = 0
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end, and give what it gives."""
+
+        async def with_this_thread() -> T:
+            asgiref = sys.modules.get("asgiref.sync")
+            if asgiref is not None:
+                # Where sync_to_async looks first for the thread that database work belongs to.
+                asgiref.AsyncToSync.executors.current = self._here
+            return await work
+
+        future = self._pool.submit(self._runner.run, with_this_thread())
+        future.add_done_callback(lambda _: self._here.work.put(None))
+        while (asked := self._here.work.get()) is not None:
+            asked()
+        return future.result()
+
+    def close(self) -> None:
+        """End the loop, and what still runs on it."""
+        self._pool.submit(self._runner.close).result()
+        self._pool.shutdown()
