@@ -5,6 +5,7 @@ the htmx of the chosen dialect does. Everything that waits has a timeout, becaus
 hangs says nothing.
 """
 
+from .asserts import assert_joined, assert_published, publications
 from .clients import VERSIONS
 from .frames import build_frame
 from .network import Browser
@@ -20,5 +21,8 @@ __all__ = [
     "Page",
     "Socket",
     "advance",
+    "assert_joined",
+    "assert_published",
     "build_frame",
+    "publications",
 ]

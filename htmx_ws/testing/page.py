@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -75,6 +75,7 @@ class Page:
         self._changed: asyncio.Event | None = None
         self._going: set[asyncio.Task[None]] = set()
         self._portal: Portal | None = None
+        self._is_open = False
         self.tab: Tab = Tab(html or "", urljoin(_BASE, path))
         self.client: clients.Client = clients.start(htmx, self.tab)
 
@@ -85,6 +86,7 @@ class Page:
         self.site = _sites.setdefault(key, Site(self.app, self.timeout))
         self._changed = asyncio.Event()
         await self.site.enter()
+        self._is_open = True
         try:
             if isinstance(self._first, str):
                 self._load(self._first, self.tab.url)
@@ -102,17 +104,23 @@ class Page:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if not self._is_open:
+            return
         await self._leave()
         if kind is None:
             self.check()
 
     async def _leave(self) -> None:
-        for task in self._going:
-            task.cancel()
+        self._is_open = False
+        if self._going:  # a request that is cut short would be the application's to clean up
+            await asyncio.wait(self._going, timeout=self.timeout)
         await self._hang_up()
         await self.site.leave()
         if not self.site.is_open:
             _sites.pop((id(self.app), id(asyncio.get_running_loop())), None)
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        return self.__aenter__().__await__()
 
     def __enter__(self) -> Self:
         self._portal = _portals.setdefault(id(self.app), Portal())

@@ -56,8 +56,6 @@ def _entries_of(control: Element, submitter: Element | None) -> Entries:
     kind, name = input_type(control), control.get("name", "")
     if control.tag not in ("input", "select", "textarea", "button") or is_disabled(control):
         return []
-    if any(each.tag == "datalist" for each in control.itself_and_ancestors()):
-        return []
     if kind in ("submit", "button", "reset", "image") and control is not submitter:
         return []
     if kind in ("checkbox", "radio") and not is_checked(control):
@@ -69,7 +67,10 @@ def _entries_of(control: Element, submitter: Element | None) -> Entries:
         return [(name, option_value(option)) for option in chosen if not is_disabled(option)]
     if kind == "file":
         return [(name, File(each)) for each in control.files or [""]]
-    return [(name, value_of(control))]
+    found = [(name, value_of(control))]
+    if direction := control.get("dirname"):
+        found.append((direction, "ltr"))
+    return found
 
 
 def invalid(form: Element) -> list[tuple[Element, str]]:

@@ -18,7 +18,9 @@ from .controls import (
     is_checked,
     is_disabled,
     is_submit,
+    members,
     set_checked,
+    value_of,
 )
 from .dom import Element
 from .forms import Entries, default_button, enter, entries, invalid, type_into
@@ -164,19 +166,38 @@ def change(tab: Tab, control: Element, value: Any) -> None:
     finally:
         control.attrs = named
     _entered(tab, control)
+    tab.blur()
 
 
 def press(tab: Tab, element: Element, key: str) -> Request | None:
     """Press a key in an element; Enter submits the form of an input."""
+    if element is not tab.focused:
+        tab.blur()
+        tab.focus(element)
     if not tab.dispatch(Event("keydown", element, key=key)):
         return None
     going = None
-    if key == "Enter" and element.tag == "input" and (form := form_of(element)) is not None:
-        if tab.changed is element:
-            tab.blur()
-            tab.focus(element)
-        going = submit(tab, form, {})
+    if key == "Enter" and element.tag == "input":
+        changed, tab.changed = tab.changed, None
+        if changed is not None:
+            tab.dispatch(Event("change", changed))
+        form = form_of(element)
+        if form is not None and _submits_by_enter(form):
+            going = submit(tab, form, {})
+    elif len(key) == 1 and element.tag in ("input", "textarea"):
+        type_into(element, value_of(element) + key)
+        tab.dispatch(Event("input", element, key=key))
+        tab.changed = element
     elif key == "Tab":
         tab.blur()
     tab.dispatch(Event("keyup", element, key=key))
     return going
+
+
+def _submits_by_enter(form: Element) -> bool:
+    """Without a button, Enter submits only a form with a single field."""
+    if default_button(form) is not None:
+        return True
+    others = ("hidden", "checkbox", "radio", "file", "button", "reset", "range", "color")
+    fields = [e for e in members(form) if e.tag == "input" and input_type(e) not in others]
+    return len(fields) <= 1

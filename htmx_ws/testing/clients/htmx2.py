@@ -177,7 +177,7 @@ class Htmx2(Swaps2):
             self._keep_end(element, self.tab.repeat(trigger.every, lambda: send(Event("every", element))))
         else:
             origins = find_all(self.tab, element, trigger.origin) if trigger.origin else [element]
-            for end in listen(self.tab, element, trigger, origins, send):
+            for end in listen(self.tab, element, trigger, origins, send, knows_first=True):
                 self._keep_end(element, end)
 
     def _send(self, element: Element, socket: Element | None, event: Event) -> None:

@@ -99,7 +99,7 @@ class Htmx4(Swaps4):
                 origins = find_all(self.tab, element, trigger.origin)
             else:
                 origins = [element]
-            ends += listen(self.tab, element, trigger, origins, act)
+            ends += listen(self.tab, element, trigger, origins, act, knows_first=False)
 
     def clean_up(self, element: Element) -> None:
         for each in element.itself_and_descendants():

@@ -77,6 +77,8 @@ def _relative(tab: Tab, start: Branch, word: str, selector: str) -> Branch | Non
         return start.select_one(selector)
     if word == "closest":
         return start.closest(selector) if isinstance(start, Element) else None
+    if not isinstance(start, Element):
+        return None
     return find_near(start, tab.document.select(selector), after=word == "next")
 
 

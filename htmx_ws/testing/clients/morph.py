@@ -59,19 +59,20 @@ class _Morph:
                 self.node(match, node)
                 at = match.next
             else:
-                self._insert(node, old, at)
+                at = self._insert(node, old, at).next
         while at is not None and at is not end:
             at, gone = at.next, at
             self._remove(gone)
 
-    def _insert(self, node: Node, old: Branch, at: Node | None) -> None:
+    def _insert(self, node: Node, old: Branch, at: Node | None) -> Node:
         if isinstance(node, Element) and id(node) in self.ids:
             place = Element(node.tag)
             old.insert(place, at)
             self.node(place, node)
-        else:
-            old.insert(node, at)
-            self.tab.arrived(node)
+            return place
+        old.insert(node, at)
+        self.tab.arrived(node)
+        return node
 
     def _skip_to(
         self, match: Node, at: Node | None, node: Node, old: Branch, end: Node | None

@@ -14,7 +14,6 @@ from ..browser.controls import (
     form_of,
     input_type,
     is_checked,
-    is_disabled,
     members,
     option_value,
     problem,
@@ -180,7 +179,7 @@ _VALUED: Final = ("input", "textarea", "select", "output", "button", "option")
 def _counts(element: Element) -> bool:
     if not element.get("name") or element.tag not in _VALUED:
         return False
-    if "disabled" in element.attrs or (is_disabled(element) and element.closest("fieldset[disabled]")):
+    if "disabled" in element.attrs or element.closest("fieldset[disabled]") is not None:
         return False
     kind = input_type(element)
     if kind in ("button", "submit"):
@@ -257,8 +256,8 @@ def _inherited(
             try:
                 found = json.loads(text if text.startswith("{") else "{" + text + "}")
             except ValueError:
-                tab.console("error", f"{name} is no JSON: {text}")
-                if habits.lists_selects:
+                tab.console("error", f"SyntaxError: {name} is no JSON: {text}")
+                if habits.wipes_on_init:
                     continue
                 raise Uncaught("Cannot convert undefined or null to object") from None
         for key, value in found.items():

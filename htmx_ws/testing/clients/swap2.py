@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from ..browser.dom import Branch, Element, Fragment, Node
+from ..browser.dom import Branch, Comment, Element, Fragment, Node
 from ..browser.parse import parse_document
 from ..browser.selectors import InvalidSelector, escape_identifier
 from ..browser.tab import Tab, Uncaught
@@ -33,6 +33,7 @@ class Habits:
     preserves: bool = True
     drops_comments: bool = True  # a fault of Chrome 150 to 156 in what this version parses with
     renames_partials: bool = True
+    skips_attributes: bool = False  # passes by the attribute after one that it takes away
     extended_selectors: bool = True
     lists_selects: bool = False  # a multiple select is always a list, a file input too
     form_by_owner: bool = True  # the form= attribute counts
@@ -49,6 +50,7 @@ HABITS: Final = {
         preserves=False,
         drops_comments=False,
         renames_partials=False,
+        skips_attributes=True,
         extended_selectors=False,
         lists_selects=True,
         form_by_owner=False,
@@ -60,6 +62,7 @@ HABITS: Final = {
         reports_missing=False,
         drops_comments=False,
         renames_partials=False,
+        skips_attributes=True,
         form_by_owner=False,
         wipes_on_init=True,
         retry_codes=(1006, 1012, 1013),
@@ -68,6 +71,7 @@ HABITS: Final = {
 }
 
 Tasks = list[Callable[[], None]]
+_LOOKS: Final = ("class", "style", "width", "height")
 
 
 class Swaps2:
@@ -110,10 +114,15 @@ class Swaps2:
         headless = re.sub(r"<head(\s[^>]*)?>[\s\S]*?</head>", "", text, count=1, flags=re.I)
         tag = first_tag(headless, r"/\0>\x20\t\r\n\f")
         if tag in ("html", "body"):
-            return parse_document(text if tag == "html" else headless).body
+            body = parse_document(text if tag == "html" else headless).body
+            if self.habits.drops_comments:
+                _drop_comments(body)
+            return body
         fragment = parse_in_template(
             parse_document, f'<body><template class="internal-htmx-wrapper">{headless}</template>'
         )
+        if self.habits.drops_comments:
+            _drop_comments(fragment)
         title = fragment.select_one("title")
         if title is not None and title.parent is fragment:
             title.detach()
@@ -155,7 +164,8 @@ class Swaps2:
             return
         self.tab.missing.append(selector)
         if self.habits.reports_missing:
-            self.tab.console("error", f"htmx:oobErrorNoTarget, {selector}")
+            said = f", {selector}" if selector else ""
+            self.tab.console("error", f"htmx:oobErrorNoTarget{said}")
 
     def swap(self, style: str, target: Element, source: Branch, tasks: Tasks) -> None:
         """Put what is in ``source`` where the style says; unknown ones are innerHTML."""
@@ -185,6 +195,10 @@ class Swaps2:
                 node.detach()
 
     def _insert(self, parent: Branch, before: Node | None, source: Branch, tasks: Tasks) -> None:
+        for new in source.select("[id]"):
+            old = next((e for e in parent.descendants() if (e.tag, e.id) == (new.tag, new.id)), None)
+            if new.id and old is not None:
+                tasks.append(self._settling(new, old))
         for node in list(source.children):
             add_class(node, self.ADDED)
             parent.insert(node, before)
@@ -192,6 +206,23 @@ class Swaps2:
                 self.tab.arrived(node)
             if isinstance(node, Element):
                 tasks.append(self._loading(node))
+
+    def _settling(self, new: Element, old: Element) -> Callable[[], None]:
+        """Give a new element the looks of the old one until the message is settled."""
+        own = dict(new.attrs)
+        self._copy_looks(new, old.attrs)
+        return lambda: self._copy_looks(new, own)
+
+    def _copy_looks(self, element: Element, attrs: dict[str, str]) -> None:
+        names = list(element.attrs)
+        at = 0
+        while at < len(names):
+            if names[at] in _LOOKS and names[at] not in attrs:
+                del element.attrs[names[at]]
+                if self.habits.skips_attributes:
+                    names.pop(at)
+            at += 1
+        element.attrs.update({name: attrs[name] for name in attrs if name in _LOOKS})
 
     def _loading(self, element: Element) -> Callable[[], None]:
         def load() -> None:
@@ -223,6 +254,16 @@ class Swaps2:
                 raise Uncaught("Cannot read properties of null (reading 'parentNode')")
             new.parent.insert(element, new)
             new.detach()
+
+
+def _drop_comments(branch: Branch) -> None:
+    for each in [branch, *branch.descendants()]:
+        held = each.content if isinstance(each, Element) and each.content is not None else None
+        if held is not None:
+            _drop_comments(held)
+        for node in list(each.children):
+            if isinstance(node, Comment):
+                node.detach()
 
 
 #: The first tag of a message: what 1.9 puts around it, and how deep it is in that.

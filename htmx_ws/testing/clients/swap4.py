@@ -80,6 +80,11 @@ class Swaps4:
             html = held["content"]
         elif "payload" in held:
             html = held["payload"]
+            if not element.life.get("warned"):
+                element.life["warned"] = True
+                self.tab.console(
+                    "warning", "htmx: [hx-ws] json.payload is deprecated; use json.content instead"
+                )
         if html is None:
             return None
         target = held.get("target") or attribute_value(element, "hx-target")

@@ -89,11 +89,16 @@ def listen(
     trigger: Trigger,
     origins: Iterable[Branch],
     act: Callable[[Event], None],
+    *,
+    knows_first: bool,
 ) -> list[Callable[[], None]]:
-    """Call ``act`` when a trigger fires; gives what ends each of its listeners."""
+    """Call ``act`` when a trigger fires; gives what ends each of its listeners.
+
+    ``knows_first``: whether ``changed`` compares with the value that there was to begin with.
+    """
     ends: list[Callable[[], None]] = []
     places = list(origins)
-    last = {id(each): _value(each) for each in places}
+    last = {id(each): _value(each) for each in places} if knows_first else {}
     state: dict[str, object] = element.life.setdefault("timers", {})
 
     def fire(event: Event) -> None:
