@@ -6,11 +6,11 @@ Django runs these by ``manage.py test`` as well as pytest does; nothing of pytes
 from __future__ import annotations
 
 from asgiref.sync import sync_to_async
+from board.asgi import application
+from board.cards.models import Card
 from django.contrib.auth.models import User
 from django.test import TransactionTestCase
 
-from board.asgi import application
-from board.cards.models import Card
 from htmx_ws.testing import VERSIONS, Browser, Page
 
 

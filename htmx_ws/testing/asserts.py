@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ class Published:
 
 
 @contextmanager
-def publications(live: HtmxWS) -> Iterator[list[Published]]:
+def publications(live: HtmxWS) -> Generator[list[Published]]:
     """Gather what is published meanwhile; it reaches the pages as ever."""
     hub: Any = live._hub  # pyright: ignore[reportPrivateUsage]  # handlers publish by more than one name
     publish: Callable[..., Any] = hub.publish
@@ -47,7 +47,7 @@ def publications(live: HtmxWS) -> Iterator[list[Published]]:
 @contextmanager
 def assert_published(
     live: HtmxWS, room: str, *, contains: str = "", times: int | None = None
-) -> Iterator[list[Published]]:
+) -> Generator[list[Published]]:
     """Fail unless something was published to a room meanwhile.
 
     ``contains`` is a text that a message of it has; ``times`` how often, else at least once.
@@ -91,7 +91,7 @@ async def assert_joined(
 
 
 @contextmanager
-def _joins(live: HtmxWS) -> Iterator[asyncio.Event]:
+def _joins(live: HtmxWS) -> Generator[asyncio.Event]:
     """Give an event that is set whenever a page joins or leaves a room."""
     hub: Any = live._hub  # pyright: ignore[reportPrivateUsage]
     changed = asyncio.Event()

@@ -1,4 +1,4 @@
-"""A page's socket as its htmx holds it: what waits for it, when it comes back, when it stays away."""
+"""A page's socket as its htmx holds it: what waits for it, and whether it comes back."""
 
 from __future__ import annotations
 
@@ -65,7 +65,12 @@ class Wire:
             "state": dict(page.site.state),
         }
         socket = self._socket = Socket(
-            page.site.app, self.path, origin=None, headers=headers, scope=scope, timeout=page.timeout
+            page.site.app,
+            self.path,
+            origin=None,
+            headers=headers,
+            scope=scope,
+            timeout=page.timeout,
         )
         code, reason = 1006, ""
         try:
@@ -170,4 +175,3 @@ class Wire:
         """Wait until the application is done with all that was closed."""
         if self._ending:
             await asyncio.wait(self._ending)
-

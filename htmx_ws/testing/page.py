@@ -282,7 +282,12 @@ class Page:
 
     def drop(self) -> None:
         """Lose the network: its sockets end without a word, and htmx will try again."""
-        self._act(lambda: [wire.drop() for wire in self.wires] and None)
+
+        def act() -> None:
+            for wire in self.wires:
+                wire.drop()
+
+        self._act(act)
 
     def reconnect(self) -> Awaitable[None]:
         """Open what was lost, as htmx does when its delay is over.
@@ -353,7 +358,9 @@ class Page:
         wanted = report.wanted(selector, text, value, count)
         return self._run(self._until(is_there, wanted, timeout, selector))
 
-    def expect_close(self, code: int | None = None, *, timeout: float | None = None) -> Awaitable[None]:
+    def expect_close(
+        self, code: int | None = None, *, timeout: float | None = None
+    ) -> Awaitable[None]:
         """Wait until the application has closed its socket, with ``code`` where it is given."""
 
         def is_closed() -> bool:
@@ -479,7 +486,9 @@ class Page:
         self.status = response.status
         self._load(response.text, url)
         if response.status >= 400:
-            self.tab.note(f"{request.method} {urlsplit(url).path} was answered with {response.status}")
+            self.tab.note(
+                f"{request.method} {urlsplit(url).path} was answered with {response.status}"
+            )
 
     def _load(self, html: str, url: str) -> None:
         log, events = self.tab.log, self.tab.events

@@ -42,7 +42,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test of pages with each htmx, unless it names its own."""
     if "htmx" not in metafunc.fixturenames or "open_page" not in metafunc.fixturenames:
         return
-    named = [name for mark in metafunc.definition.iter_markers("parametrize") for name in _names(mark)]
+    named = [
+        name for mark in metafunc.definition.iter_markers("parametrize") for name in _names(mark)
+    ]
     if "htmx" not in named:
         versions = metafunc.config.getini("htmx_versions").split()
         metafunc.parametrize("htmx", versions, ids=[f"htmx {version}" for version in versions])
@@ -60,7 +62,11 @@ class OpenPage:
     """
 
     def __init__(
-        self, find_app: Callable[[], ASGIApp], htmx: str, timeout: float, strict: bool | tuple[Kind, ...]
+        self,
+        find_app: Callable[[], ASGIApp],
+        htmx: str,
+        timeout: float,
+        strict: bool | tuple[Kind, ...],
     ) -> None:
         self._find_app = find_app
         self._htmx = htmx
@@ -137,7 +143,7 @@ def htmx_app(request: pytest.FixtureRequest) -> ASGIApp:
     module, colon, name = named.partition(":")
     if not colon:
         raise pytest.UsageError(
-            "Which application? Set htmx_app = \"package.module:app\" in pytest's settings, or "
+            'Which application? Set htmx_app = "package.module:app" in pytest\'s settings, or '
             "write a fixture htmx_app that gives it."
         )
     app: ASGIApp = getattr(import_module(module), name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from queue import SimpleQueue
@@ -23,7 +24,7 @@ class _Here(Executor):
     """Runs work in the thread that waits."""
 
     def __init__(self) -> None:
-        self.work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self.work: SimpleQueue[Callable[[], object]] = SimpleQueue()
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         future: Future[T] = Future()
@@ -49,18 +50,39 @@ class Portal:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end, and give what it gives."""
+        runs = threading.Event()
+        idle = threading.Event()
 
         async def with_this_thread() -> T:
+            loop = asyncio.get_running_loop()
             asgiref = sys.modules.get("asgiref.sync")
             if asgiref is not None:
                 # Where sync_to_async looks first for the thread that database work belongs to.
                 asgiref.AsyncToSync.executors.current = self._here
-            return await work
+            runs.set()
+            try:
+                return await work
+            finally:
+                # What the waiting thread has begun may need the loop to finish; what is asked of
+                # it later waits for the next call.
+                stopped = loop.create_future()
+
+                def stop() -> None:
+                    idle.set()
+                    loop.call_soon_threadsafe(stopped.set_result, None)
+
+                self._here.work.put(stop)
+                await stopped
+
+        def ended(_: object) -> None:
+            runs.set()
+            self._here.work.put(idle.set)
 
         future = self._pool.submit(self._runner.run, with_this_thread())
-        future.add_done_callback(lambda _: self._here.work.put(None))
-        while (asked := self._here.work.get()) is not None:
-            asked()
+        future.add_done_callback(ended)
+        runs.wait()
+        while not idle.is_set():
+            self._here.work.get()()
         return future.result()
 
     def close(self) -> None:

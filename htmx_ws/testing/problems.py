@@ -72,7 +72,11 @@ class Typed:
         """Remember the values of a frame."""
         for name, value in values:
             for each in value if isinstance(value, list) else [value]:
-                if isinstance(each, str) and len(each) >= self._SHORTEST and re.search("[<&]", each):
+                if (
+                    isinstance(each, str)
+                    and len(each) >= self._SHORTEST
+                    and re.search("[<&]", each)
+                ):
                     self._values[each] = name
 
     def look(self, message: str) -> Problem | None:

@@ -84,7 +84,15 @@ def radio_group(control: Element) -> list[Element]:
 
 def is_disabled(control: Element) -> bool:
     """Whether it is disabled, by itself or by a fieldset around it."""
-    if control.tag not in ("button", "fieldset", "input", "optgroup", "option", "select", "textarea"):
+    if control.tag not in (
+        "button",
+        "fieldset",
+        "input",
+        "optgroup",
+        "option",
+        "select",
+        "textarea",
+    ):
         return False
     if "disabled" in control.attrs:
         return True
@@ -199,9 +207,9 @@ def form_of(control: Element) -> Element | None:
 def members(form: Element) -> Iterator[Element]:
     """Give the controls of a form, its ``elements``, in the order of the page."""
     for each in form.root.descendants():
-        if each.tag in _LISTED and each.is_html and form_of(each) is form:
-            if each.tag != "input" or input_type(each) != "image":
-                yield each
+        is_listed = each.tag in _LISTED and each.is_html and input_type(each) != "image"
+        if is_listed and form_of(each) is form:
+            yield each
 
 
 # --- validity --------------------------------------------------------------------------
@@ -336,7 +344,5 @@ STATES: Final[dict[str, Callable[[Element], bool]]] = {
     "valid": lambda e: _will_validate(e) and problem(e) is None,
     "invalid": lambda e: problem(e) is not None,
     "indeterminate": _is_indeterminate,
-    "default": lambda e: (
-        "checked" in e.attrs or "selected" in e.attrs
-    ),
+    "default": lambda e: "checked" in e.attrs or "selected" in e.attrs,
 }

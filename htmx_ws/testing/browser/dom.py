@@ -190,7 +190,7 @@ class Branch(Node):
         self.children.clear()
 
     def select(self, selector: str) -> list[Element]:
-        """Give the elements in it that match, as ``querySelectorAll``; may raise ``InvalidSelector``."""
+        """Give the elements in it that match; raises ``InvalidSelector``."""
         matches = selectors.compiled(selector)
         return [element for element in self.descendants() if matches(element, self)]
 

@@ -109,7 +109,9 @@ def enter(form: Element, fields: Mapping[str, Any]) -> list[Element]:
     for name, value in fields.items():
         controls = [each for each in named(form, name) if not is_submit(each)]
         if not controls:
-            there = sorted({each.get("name", "") for each in form.descendants() if each.tag in _FILLED} - {""})
+            there = sorted(
+                {each.get("name", "") for each in form.descendants() if each.tag in _FILLED} - {""}
+            )
             raise LookupError(
                 f"{form.name} has no field {name!r}: there are {', '.join(there) or 'none'}"
             )

@@ -39,8 +39,11 @@ class Request:
     enctype: str = "application/x-www-form-urlencoded"
 
 
-def click(tab: Tab, element: Element) -> Request | None:
-    """Click an element; gives where the browser goes, if it does."""
+def click(tab: Tab, element: Element, *, by_key: bool = False) -> Request | None:
+    """Click an element; gives where the browser goes, if it does.
+
+    ``by_key``: as Enter does it, which leaves the focus where it is.
+    """
     if is_disabled(element):
         tab.note(f"{element.name} is disabled, so a click does nothing")
         return None
@@ -50,7 +53,7 @@ def click(tab: Tab, element: Element) -> Request | None:
         set_checked(element, kind == "radio" or not before)
     focusable = "input,button,select,textarea,a[href],[tabindex]"
     focused = element.closest(focusable)
-    if focused is not tab.focused:
+    if focused is not tab.focused and not by_key:
         tab.blur()
         tab.focus(focused)
     if not tab.dispatch(Event("click", element)):
@@ -99,11 +102,10 @@ def submit(
     """Fill in a form, and submit it by a button, or as Enter does."""
     for control in enter(form, fields):
         _entered(tab, control)
-    if by is None:
-        by = default_button(form)
-        if by is None:
-            return _send(tab, form, None)
-    return click(tab, by)
+    if by is not None:
+        return click(tab, by)
+    button = default_button(form)
+    return _send(tab, form, None) if button is None else click(tab, button, by_key=True)
 
 
 def _entered(tab: Tab, control: Element) -> None:
@@ -121,7 +123,9 @@ def _send(tab: Tab, form: Element, submitter: Element | None) -> Request | None:
         wrong = invalid(form)
         for control, why in wrong:
             tab.dispatch(Event("invalid", control, bubbles=False))
-            tab.note(f"{form.name} was not submitted: {control.name} {control.get('name')!r}: {why}")
+            tab.note(
+                f"{form.name} was not submitted: {control.name} {control.get('name')!r}: {why}"
+            )
         if wrong:
             tab.focus(wrong[0][0])
             return None
@@ -155,7 +159,11 @@ def fill(tab: Tab, control: Element, text: str) -> None:
 def change(tab: Tab, control: Element, value: Any) -> None:
     """Give a field another value, and leave it."""
     name = control.get("name", "")
-    if control.tag == "input" and input_type(control) in ("checkbox", "radio") and value in (True, False):
+    if (
+        control.tag == "input"
+        and input_type(control) in ("checkbox", "radio")
+        and value in (True, False)
+    ):
         if is_checked(control) != value:
             click(tab, control)
         return

@@ -35,9 +35,9 @@ def parse_document(html: str, *, scripting: bool = False) -> Document:
             "A page in a test is parsed by selectolax: pip install 'htmx-ws[test]'"
         ) from error
     document = Document()
-    # Lexbor drops NUL only in some places; browsers never keep one in text.
     root = LexborHTMLParser(html, scripting=scripting).root
-    assert root is not None and root.parent is not None
+    assert root is not None
+    assert root.parent is not None
     waiting: list[tuple[LexborNode | None, Branch]] = [(root.parent.first_child, document)]
     while waiting:
         node, parent = waiting.pop()

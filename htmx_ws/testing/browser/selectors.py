@@ -23,9 +23,7 @@ __all__ = ["InvalidSelector", "compiled", "escape_identifier"]
 Match = Callable[["Element", "Branch"], bool]
 
 _ESC: Final = r"\\(?:[0-9a-fA-F]{1,6}[ \t\n\r\f]?|[^\n\r\f0-9a-fA-F])"
-_IDENT: Final = (
-    rf"(?:--|-?(?:[a-zA-Z_\x80-\U0010FFFF]|{_ESC}))(?:[\w\-\x80-\U0010FFFF]|{_ESC})*"
-)
+_IDENT: Final = rf"(?:--|-?(?:[a-zA-Z_\x80-\U0010FFFF]|{_ESC}))(?:[\w\-\x80-\U0010FFFF]|{_ESC})*"
 _TOKEN: Final = re.compile(
     rf"""
     (?P<space>[ \t\n\r\f]+)
@@ -60,12 +58,17 @@ _CASELESS: Final = frozenset(
 class InvalidSelector(ValueError):
     """A browser cannot read this selector; the message is Chrome's."""
 
-    def __init__(self, selector: str, method: str = "querySelectorAll", on: str = "Document") -> None:
+    def __init__(
+        self, selector: str, method: str = "querySelectorAll", on: str = "Document"
+    ) -> None:
         self.selector: str = selector
         super().__init__(
             f"Failed to execute '{method}' on '{on}': "
-            + (f"'{selector}' is not a valid selector." if selector else
-               "The provided selector is empty.")
+            + (
+                f"'{selector}' is not a valid selector."
+                if selector
+                else "The provided selector is empty."
+            )
         )
 
 
@@ -80,7 +83,9 @@ def escape_identifier(text: str) -> str:
             return f"\\{ord(char):x} "
         return f"\\{char}"
 
-    return re.sub(r"[\x00-\x1f\x7f]|^\d|(?<=^-)\d|^-$|[^\w\-\x80-\U0010FFFF]", one, text, flags=re.A)
+    return re.sub(
+        r"[\x00-\x1f\x7f]|^\d|(?<=^-)\d|^-$|[^\w\-\x80-\U0010FFFF]", one, text, flags=re.A
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -258,9 +263,11 @@ class _Reader:
             if found is None:
                 raise self.refuse()
             self.at, step, offset, of = found
-            among = self.read_list() if of else None
+            if not of:
+                return lambda element, scope: NTH[name](element, step, offset, None)
+            among = self.read_list()
             return lambda element, scope: NTH[name](
-                element, step, offset, among and (lambda each: among(each, scope))
+                element, step, offset, lambda each: among(each, scope)
             )
         raise self.refuse()
 
@@ -270,7 +277,7 @@ def _after_and_in(element: Element) -> Iterator[Element]:
     if element.parent is not None:
         at = element.parent.elements.index(element)
         for sibling in element.parent.elements[at + 1 :]:
-            yield from sibling.itself_and_descendants()  # type: ignore[misc]
+            yield from sibling.itself_and_descendants()
 
 
 def _combine(left: Match, combinator: str, right: Match) -> Match:

@@ -54,6 +54,13 @@ class Event:
 
 Listener = Callable[[Event], None]
 
+_STRING: Final = r"""["'`]([^"'`]*)["'`]"""
+_DISPATCH: Final = re.compile(rf"document\.body\.dispatchEvent\(\s*new CustomEvent\(\s*{_STRING}")
+_LOCATION: Final = re.compile(
+    rf"location(?:\.href)?\s*=\s*{_STRING}|location\.(?:assign|replace)\(\s*{_STRING}"
+    r"|location\.reload\("
+)
+
 
 class Link(Protocol):
     """A socket of the page, as its client holds it."""
@@ -183,7 +190,9 @@ class Tab:
     def _refresh(self, meta: Element) -> None:
         if meta.get("http-equiv", "").lower() != "refresh":
             return
-        found = re.match(r"\s*\d+(?:\.\d*)?\s*(?:[;,]\s*(?:url\s*=\s*)?(.*))?$", meta.get("content", ""), re.I)
+        found = re.match(
+            r"\s*\d+(?:\.\d*)?\s*(?:[;,]\s*(?:url\s*=\s*)?(.*))?$", meta.get("content", ""), re.I
+        )
         if found is not None:
             self.navigate((found[1] or "").strip().strip("\"'"))
 
@@ -194,19 +203,24 @@ class Tab:
 
     def _run(self, script: Element) -> None:
         script.life["ran"] = True
-        if not re.fullmatch(r"|module|(text|application)/(java|ecma)script", script.get("type", "")):
+        if not re.fullmatch(
+            r"|module|(text|application)/(java|ecma)script", script.get("type", "")
+        ):
             return
         code = script.text
         self.scripts.append(code)
-        for pattern, act in _KNOWN:
-            for found in pattern.finditer(code):
-                act(self, found)
+        for found in _DISPATCH.finditer(code):
+            self._event(found)
+        for found in _LOCATION.finditer(code):
+            self.navigate(found[1] or found[2] or "")
         if "document.currentScript.remove()" in code:
             script.detach()
 
     def _event(self, found: re.Match[str]) -> None:
         detail = None
-        if (given := re.match(r"\s*,\s*\{\s*\"?detail\"?\s*:\s*", code := found.string[found.end() :])):
+        if given := re.match(
+            r"\s*,\s*\{\s*\"?detail\"?\s*:\s*", code := found.string[found.end() :]
+        ):
             try:
                 detail = json.JSONDecoder().raw_decode(code, given.end())[0]
             except ValueError:
@@ -222,14 +236,3 @@ def _at_once(seconds: float, act: Callable[[], object]) -> Callable[[], None]:
 
 def _never(seconds: float, act: Callable[[], object]) -> Callable[[], None]:
     return lambda: None
-
-
-_STRING: Final = r"""["'`]([^"'`]*)["'`]"""
-_KNOWN: Final[tuple[tuple[re.Pattern[str], Callable[[Tab, re.Match[str]], None]], ...]] = (
-    (re.compile(rf"document\.body\.dispatchEvent\(\s*new CustomEvent\(\s*{_STRING}"), Tab._event),
-    (
-        re.compile(rf"location(?:\.href)?\s*=\s*{_STRING}|location\.(?:assign|replace)\(\s*{_STRING}"),
-        lambda tab, found: tab.navigate(found[1] or found[2] or ""),
-    ),
-    (re.compile(r"location\.reload\("), lambda tab, found: tab.navigate("")),
-)

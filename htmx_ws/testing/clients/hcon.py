@@ -84,5 +84,7 @@ def parse_swap(text: str, default: str = "innerHTML") -> Spec:
     text = text.strip()
     style = default
     if text and not re.match(r"\S*:", text):
-        style, _, text = text.partition(" ") if " " in text else (*re.split(r"\s", text, maxsplit=1), "", "")[:3]
+        style, _, text = (
+            text.partition(" ") if " " in text else (*re.split(r"\s", text, maxsplit=1), "", "")[:3]
+        )
     return Spec({"style": _STYLES.get(style, style), **parse(text.strip())})

@@ -120,7 +120,9 @@ class Htmx2(Swaps2):
 
     def _remember_button(self, event: Event) -> None:
         target = event.target
-        button = target.closest("button,input[type='submit']") if isinstance(target, Element) else None
+        button = (
+            target.closest("button,input[type='submit']") if isinstance(target, Element) else None
+        )
         form = (form_of(button) or button.closest("form")) if button is not None else None
         if form is not None:
             form.life["button"] = None if event.type == "focusout" else button
@@ -174,7 +176,9 @@ class Htmx2(Swaps2):
                 element.life["loaded"] = True
                 self.tab.later(trigger.delay, lambda: send(Event("load", element)))
         elif trigger.every:
-            self._keep_end(element, self.tab.repeat(trigger.every, lambda: send(Event("every", element))))
+            self._keep_end(
+                element, self.tab.repeat(trigger.every, lambda: send(Event("every", element)))
+            )
         else:
             origins = find_all(self.tab, element, trigger.origin) if trigger.origin else [element]
             for end in listen(self.tab, element, trigger, origins, send, knows_first=True):
@@ -206,7 +210,9 @@ def _cancels(element: Element, event: Event) -> bool:
     if button is not None and button.closest("form") is not None:
         return True
     link = element.closest("a[href]")
-    return link is not None and not (link.get("href", "").startswith("#") and len(link.attrs["href"]) > 1)
+    return link is not None and not (
+        link.get("href", "").startswith("#") and len(link.attrs["href"]) > 1
+    )
 
 
 def _default_trigger(element: Element) -> str:
@@ -218,7 +224,11 @@ def _default_trigger(element: Element) -> str:
 
 
 def _those_with(element: Element, name: str) -> list[Element]:
-    own = [element] if any(each in element.attrs for each in (name, f"data-{name}", "hx-ws", "data-hx-ws")) else []
+    own = (
+        [element]
+        if any(each in element.attrs for each in (name, f"data-{name}", "hx-ws", "data-hx-ws"))
+        else []
+    )
     return [*own, *element.select(f"[{name}],[data-{name}],[data-hx-ws],[hx-ws]")]
 
 

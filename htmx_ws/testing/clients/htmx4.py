@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
@@ -57,7 +58,10 @@ class Htmx4(Swaps4):
             self._prepare(each)
 
     def _prepare(self, element: Element) -> None:
-        for old, new, value in (("ws-connect", "hx-ws:connect", None), ("ws-send", "hx-ws:send", "")):
+        for old, new, value in (
+            ("ws-connect", "hx-ws:connect", None),
+            ("ws-send", "hx-ws:send", ""),
+        ):
             if old in element.attrs:
                 # Its console warns of these; they are ours, so that htmx 2 reads the page, too.
                 element.attrs.setdefault(new, element.attrs[old] if value is None else value)
@@ -67,23 +71,31 @@ class Htmx4(Swaps4):
             self._power(element)
             if url and not element.life.get("connects"):
                 element.life["connects"] = True
-                self._on(element, attribute_value(element, "hx-trigger") or "load", lambda event: self._connect(element, url))
+                self._on(
+                    element,
+                    attribute_value(element, "hx-trigger") or "load",
+                    lambda event: self._connect(element, url),
+                )
         if sends is not None:
             self._power(element)
             if not element.life.get("sends"):
                 element.life["sends"] = True
                 given = attribute_value(element, "hx-trigger")
-                self._on(element, given or _default_trigger(element), lambda event: self._send(element, event))
+                self._on(
+                    element,
+                    given or _default_trigger(element),
+                    lambda event: self._send(element, event),
+                )
 
     def _power(self, element: Element) -> None:
         element.life["powered"] = True
         element.attrs[_POWERED] = "true"
 
-    def _on(self, element: Element, triggers: str, act: Any) -> None:
+    def _on(self, element: Element, triggers: str, act: Callable[[Event], None]) -> None:
         for trigger in parse_triggers(triggers):
             self._listen(element, trigger, act)
 
-    def _listen(self, element: Element, trigger: Trigger, act: Any) -> None:
+    def _listen(self, element: Element, trigger: Trigger, act: Callable[[Event], None]) -> None:
         ends: list[Any] = element.life.setdefault("ends", [])
         if trigger.event in ("load", "revealed", "intersect"):
             if trigger.delay:
@@ -150,10 +162,16 @@ class Htmx4(Swaps4):
 
 def _cancels(element: Element) -> bool:
     button = element.closest("button,input[type='submit'],input[type='image']")
-    if button is not None and button.closest("form") is not None and button.get("type", "submit") in ("submit", "image"):
+    if (
+        button is not None
+        and button.closest("form") is not None
+        and button.get("type", "submit") in ("submit", "image")
+    ):
         return True
     link = element.closest("a[href]")
-    return link is not None and not (link.attrs["href"].startswith("#") and len(link.attrs["href"]) > 1)
+    return link is not None and not (
+        link.attrs["href"].startswith("#") and len(link.attrs["href"]) > 1
+    )
 
 
 def _default_trigger(element: Element) -> str:

@@ -56,7 +56,7 @@ def find_all(tab: Tab, start: Branch, selector: str, *, lists: bool = True) -> l
             found.append(item)
     if plain:
         root = start.root if lists else tab.document
-        found += root.select(",".join(plain)) if isinstance(root, Branch) else []
+        found += root.select(",".join(plain))
     return found
 
 

@@ -50,9 +50,7 @@ def attribute_value(element: Element, name: str) -> str | None:
     return re.sub("[{}]", "", f"{inherited},{added}") if inherited else added
 
 
-def find_all(
-    tab: Tab, start: Element, selector: str, *, this: str | None = None
-) -> list[Branch]:
+def find_all(tab: Tab, start: Element, selector: str, *, this: str | None = None) -> list[Branch]:
     """Give what a selector finds, with htmx's own words in it, each once.
 
     ``this`` is the attribute whose nearest ``this`` that word means.
@@ -83,7 +81,7 @@ def find_all(
             found.append(item)
     if plain:
         root = start.root if start.is_connected else tab.document
-        found += root.select(",".join(plain)) if isinstance(root, Branch) else []
+        found += root.select(",".join(plain))
     return list({id(each): each for each in found}.values())
 
 

@@ -61,7 +61,8 @@ class _Morph:
             else:
                 at = self._insert(node, old, at).next
         while at is not None and at is not end:
-            at, gone = at.next, at
+            gone = at
+            at = at.next
             self._remove(gone)
 
     def _insert(self, node: Node, old: Branch, at: Node | None) -> Node:

@@ -96,7 +96,11 @@ class _Collected:
         is_submit = element.tag == "input" and element.get("type") == "submit"
         if button is not None or element.tag == "button" or is_submit:
             button = button or element
-            self._add(button.get("name"), button.get("value", "") if button.tag == "button" else value_of(button), first)
+            self._add(
+                button.get("name"),
+                button.get("value", "") if button.tag == "button" else value_of(button),
+                first,
+            )
         for included in _included(tab, habits, element):
             self._take(included, own)
             if included.tag != "form":

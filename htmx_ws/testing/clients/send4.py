@@ -86,9 +86,7 @@ def _headers(tab: Tab, element: Element) -> dict[str, Any]:
     return {name: value for name, value in request["headers"].items() if name != "Accept"}
 
 
-def _collect(
-    tab: Tab, element: Element, submitter: Element | None
-) -> list[tuple[str, str]]:
+def _collect(tab: Tab, element: Element, submitter: Element | None) -> list[tuple[str, str]]:
     form = form_of(element) or element.closest("form")
     found: list[tuple[str, str]] = []
     included: list[Element] = []

@@ -196,7 +196,9 @@ class Swaps2:
 
     def _insert(self, parent: Branch, before: Node | None, source: Branch, tasks: Tasks) -> None:
         for new in source.select("[id]"):
-            old = next((e for e in parent.descendants() if (e.tag, e.id) == (new.tag, new.id)), None)
+            old = next(
+                (e for e in parent.descendants() if (e.tag, e.id) == (new.tag, new.id)), None
+            )
             if new.id and old is not None:
                 tasks.append(self._settling(new, old))
         for node in list(source.children):
@@ -229,7 +231,9 @@ class Swaps2:
             remove_class(element, self.ADDED)
             self.process(element)
             self.tab.arrived(element)
-            wants_focus = next((e for e in element.itself_and_descendants() if "autofocus" in e.attrs), None)
+            wants_focus = next(
+                (e for e in element.itself_and_descendants() if "autofocus" in e.attrs), None
+            )
             if wants_focus is not None and wants_focus.is_connected:
                 self.tab.focus(wants_focus)
 

@@ -9,29 +9,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ..browser.dom import Branch, Element, Fragment, Node, Text
-from .hcon import Spec, parse_swap
-from .lookup4 import attribute, attribute_value, find_all
-from .morph import copy_attributes, morph
+from ..browser.dom import Branch, Element, Fragment
 from ..browser.parse import parse_document
 from ..browser.selectors import InvalidSelector, escape_identifier
-from .swapping import add_class, first_tag, parse_in_template, remove_class, trim
-from ..browser.tab import Tab, Uncaught
+from ..browser.tab import Uncaught
+from .hcon import parse_swap
+from .lookup4 import attribute, attribute_value, find_all
+from .place4 import Places4, Task
+from .swapping import first_tag, parse_in_template, trim
 
 __all__ = ["Swaps4"]
 
 _HX: Final = re.compile(r"<hx-([a-z]+)(\s+|>)", re.IGNORECASE)
-
-
-@dataclass
-class _Task:
-    fragment: Fragment
-    target: Branch | None
-    spec: Spec
 
 
 @dataclass
@@ -44,20 +36,11 @@ class _Message:
     select: str | None
     select_oob: str | None
     title: str = ""
-    tasks: list[_Task] = field(default_factory=list[_Task])
+    tasks: list[Task] = field(default_factory=list[Task])
 
 
-class Swaps4:
+class Swaps4(Places4):
     """Applies messages to a tab."""
-
-    def __init__(self, tab: Tab) -> None:
-        self.tab = tab
-
-    def process(self, element: Element) -> None:
-        raise NotImplementedError
-
-    def clean_up(self, element: Element) -> None:
-        raise NotImplementedError
 
     def receive(self, element: Element, text: str) -> None:
         """Apply a message that came on the socket of an element."""
@@ -96,9 +79,7 @@ class Swaps4:
             select = attribute_value(element, "hx-select")
         if not isinstance(html, str):
             raise Uncaught("text.replace is not a function")
-        return _Message(
-            html, target, swap, select, attribute_value(element, "hx-select-oob")
-        )
+        return _Message(html, target, swap, select, attribute_value(element, "hx-select-oob"))
 
     # --- parsing -------------------------------------------------------------------------
 
@@ -135,7 +116,7 @@ class Swaps4:
         failure: Exception | None = None
         for task in tasks:
             try:
-                self._insert_content(task)
+                self.insert_content(task)
             except (InvalidSelector, Uncaught) as error:
                 failure = failure or error
         if failure is not None:
@@ -168,7 +149,7 @@ class Swaps4:
         for target in targets:
             copy = Fragment()
             copy.insert(oob.clone())
-            message.tasks.append(_Task(copy, target, spec))
+            message.tasks.append(Task(copy, target, spec))
         oob.detach()
 
     def _find_partials(self, fragment: Fragment, source: Element, message: _Message) -> None:
@@ -183,13 +164,13 @@ class Swaps4:
                 targets = find_all(self.tab, source, selector)
                 if not targets:
                     self.tab.missing.append(selector)
-                for target in targets or [None]:
-                    message.tasks.append(_Task(template.content.clone(), target, spec))
+                for target in targets:
+                    message.tasks.append(Task(template.content.clone(), target, spec))
             template.detach()
 
     def _main(
         self, fragment: Fragment, source: Element, message: _Message, had_others: bool
-    ) -> _Task | None:
+    ) -> Task | None:
         spec = parse_swap(message.swap)
         if spec.get("ignoreTitle"):
             message.title = ""
@@ -226,151 +207,7 @@ class Swaps4:
                 f"{spec.style} of {source.name}, which connects, by what stood in the message "
                 f"without a target: {left}"
             )
-        return _Task(fragment, target, spec)
-
-    # --- swapping --------------------------------------------------------------------------
-
-    def _insert_content(self, task: _Task) -> None:
-        target, spec, fragment = task.target, task.spec, task.fragment
-        style = spec.style
-        if not isinstance(target, Element) or style == "none":
-            return
-        first = fragment.elements[0] if fragment.elements else None
-        strip = spec.get("strip")
-        if first is not None and first.tag == "body":
-            keeps_body = target is self.tab.document.body and style.startswith("outer")
-            if keeps_body and style == "outerHTML":
-                style = "outerSync"
-            strip = not keeps_body if strip is None else strip
-        if strip and first is not None:
-            fragment = Fragment()
-            held: Branch = first.content if first.content is not None else first
-            for node in list(held.children):
-                fragment.insert(node)
-        add_class(target, "htmx-swapping")
-        if style == "delete":
-            if target.parent is not None:
-                self.clean_up(target)
-                target.detach()
-            return
-        focused = self.tab.focused
-        selection = self.tab.typed
-        keeps_focus = style == "innerHTML" or (style == "outerHTML" and target.parent is not None)
-        kept = self._keep(fragment)
-        new = list(fragment.children)
-        try:
-            if (act := _STYLES.get(style)) is None:
-                raise Uncaught(f"Unknown swap style: {style}")
-            new = act(self, target, fragment, new)
-        finally:
-            remove_class(target, "htmx-swapping")
-        self._put_back(kept)
-        if keeps_focus and focused is not None and focused.id and self.tab.focused is not focused:
-            again = self.tab.document.by_id(focused.id)
-            if again is not None:
-                self.tab.focus(again, selection)
-        for node in new:
-            add_class(node, "htmx-added")
-            remove_class(node, "htmx-added")
-            if isinstance(node, Element) and node.is_connected:
-                self.process(node)
-                wants = next(
-                    (e for e in node.itself_and_descendants() if "autofocus" in e.attrs), None
-                )
-                if wants is not None:
-                    self.tab.focus(wants)
-        self.tab.note(f"{style} changed {target.name}")
-
-    def _keep(self, fragment: Fragment) -> list[Element]:
-        kept: list[Element] = []
-        for element in fragment.select("[hx-preserve],[data-hx-preserve]"):
-            current = self.tab.document.by_id(element.id)
-            if current is not None:
-                current.detach()
-                kept.append(current)
-        return kept
-
-    def _put_back(self, kept: list[Element]) -> None:
-        for element in kept:
-            new = self.tab.document.by_id(element.id)
-            if new is not None and new.parent is not None:
-                new.parent.insert(element, new)
-                self.clean_up(new)
-                new.detach()
-
-    def _put(self, parent: Branch, before: Node | None, fragment: Fragment) -> None:
-        nodes = list(fragment.children)
-        parent.insert(fragment, before)
-        self.tab.arrived(*nodes)
-
-    def _inner(self, target: Element, fragment: Fragment, new: list[Node]) -> list[Node]:
-        for child in target.elements:
-            self.clean_up(child)
-        target.clear()
-        self._put(target, None, fragment)
-        return new
-
-    def _text(self, target: Element, fragment: Fragment, new: list[Node]) -> list[Node]:
-        from ..browser.dom import Text
-
-        for child in target.elements:
-            self.clean_up(child)
-        target.replace_children(Text(fragment.text))
-        return new
-
-    def _outer(self, target: Element, fragment: Fragment, new: list[Node]) -> list[Node]:
-        if target.parent is not None:
-            self._put(target.parent, target, fragment)
-            self.clean_up(target)
-            target.detach()
-        return new
-
-    def _outer_sync(self, target: Element, fragment: Fragment, new: list[Node]) -> list[Node]:
-        body = fragment.elements[0]
-        copy_attributes(self.tab, target, body, self.clean_up)
-        inner = Fragment()
-        for node in list(body.children):
-            inner.insert(node)
-        self._inner(target, inner, [])
-        return [target]
-
-    def _morph_inner(self, target: Element, fragment: Fragment, new: list[Node]) -> list[Node]:
-        morph(self.tab, target, fragment, self.clean_up, inner=True)
-        return list(target.children)
-
-    def _morph_outer(self, target: Element, fragment: Fragment, new: list[Node]) -> list[Node]:
-        morph(self.tab, target, fragment, self.clean_up, inner=False)
-        return [*new, target]
-
-    def _beside(self, style: str, target: Element, fragment: Fragment) -> None:
-        if style == "afterbegin":
-            self._put(target, target.children[0] if target.children else None, fragment)
-        elif style == "beforeend":
-            self._put(target, None, fragment)
-        elif target.parent is not None:
-            before = target if style == "beforebegin" else target.next
-            self._put(target.parent, before, fragment)
-
-
-def _besides(
-    style: str,
-) -> Callable[[Swaps4, Element, Fragment, list[Node]], list[Node]]:
-    def act(swaps: Swaps4, target: Element, fragment: Fragment, new: list[Node]) -> list[Node]:
-        swaps._beside(style, target, fragment)
-        return new
-
-    return act
-
-
-_STYLES: Final[dict[str, Callable[[Swaps4, Element, Fragment, list[Node]], list[Node]]]] = {
-    "innerHTML": Swaps4._inner,
-    "textContent": Swaps4._text,
-    "outerHTML": Swaps4._outer,
-    "outerSync": Swaps4._outer_sync,
-    "innerMorph": Swaps4._morph_inner,
-    "outerMorph": Swaps4._morph_outer,
-    **{style: _besides(style) for style in ("afterbegin", "beforebegin", "beforeend", "afterend")},
-}
+        return Task(fragment, target, spec)
 
 
 def _refuse(constant: str) -> float:

@@ -6,14 +6,13 @@ import re
 from collections.abc import Callable, Iterable
 
 from ..browser.dom import Branch, Document, Element, Fragment, Node
-from ..browser.tab import Tab, Uncaught
+from ..browser.tab import Uncaught
 
 __all__ = [
     "add_class",
     "around",
     "find_near",
     "first_tag",
-    "move",
     "parse_in_template",
     "remove_class",
     "trim",
@@ -29,7 +28,8 @@ def first_tag(html: str, stop: str) -> str:
 def parse_in_template(parse: Callable[[str], Document], html: str) -> Fragment:
     """Parse a message inside a ``<template>``, where table parts may stand by themselves."""
     template = parse(html).select_one("template")
-    assert template is not None and template.content is not None
+    assert template is not None
+    assert template.content is not None
     return template.content
 
 
@@ -61,14 +61,9 @@ def around(target: Element) -> Branch:
     return target.parent
 
 
-def move(tab: Tab, node: Element, parent: Branch, before: Node | None) -> None:
-    """Move an element without losing the focus in it, as ``moveBefore`` does."""
-    parent.insert(node, before)
-
-
 def find_near(start: Branch, matches: Iterable[Element], *, after: bool) -> Element | None:
     """Give the nearest of these after an element, or before it, that neither holds the other."""
-    every = list(start.root.descendants()) if isinstance(start.root, Branch) else []
+    every = list(start.root.descendants())
     places = {id(element): place for place, element in enumerate(every)}
     here = places.get(id(start), -1)
     found = None

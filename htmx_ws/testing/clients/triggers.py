@@ -55,7 +55,9 @@ def parse_triggers(text: str) -> list[Trigger]:
     """Parse the value of an ``hx-trigger``."""
     triggers: list[Trigger] = []
     for part in split(text):
-        found = re.match(r"\s*([^\s\[]+)(?:\[([^\]]*(?:\[[^\]]*\][^\]]*)*)\])?\s*(.*)$", part, re.DOTALL)
+        found = re.match(
+            r"\s*([^\s\[]+)(?:\[([^\]]*(?:\[[^\]]*\][^\]]*)*)\])?\s*(.*)$", part, re.DOTALL
+        )
         if found is None:
             continue
         event, filter, rest = found[1], found[2] or "", found[3]

@@ -53,7 +53,9 @@ def literal(attribute: str, text: str) -> Any:
     """
     text = text.strip()
     try:
-        return json.loads(re.sub(r"([{,]\s*)([A-Za-z_$][\w$]*)\s*:", r'\1"\2":', text).replace("'", '"'))
+        return json.loads(
+            re.sub(r"([{,]\s*)([A-Za-z_$][\w$]*)\s*:", r'\1"\2":', text).replace("'", '"')
+        )
     except ValueError:
         raise NeedsJavaScript(
             f"{attribute}={text!r} is JavaScript, which does not run in a test: give the field "
