@@ -7,7 +7,7 @@ its pages share; ``Browser`` is one visitor's, with the cookies.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http.cookies import CookieError, SimpleCookie
@@ -49,7 +49,10 @@ class Response:
 
 
 class Site:
-    """An application under test; its lifespan runs while any of its pages is open."""
+    """An application under test; its lifespan runs while any of its pages is open.
+
+    ``stirs`` are called when something went wrong in it, for the pages that wait.
+    """
 
     def __init__(self, app: ASGIApp, timeout: float) -> None:
         self.app: ASGIApp = app
@@ -57,11 +60,21 @@ class Site:
         self.state: dict[str, Any] = {}
         self.problems: list[Problem] = []
         self.typed: Typed = Typed()
-        self._watch = Watch(self.problems)
+        self.stirs: set[Callable[[], None]] = set()
+        self._loop = asyncio.get_running_loop()
+        self._watch = Watch(self._take)
         self._pages: int = 0
         self._to_app: asyncio.Queue[Message] = asyncio.Queue()
         self._answers: asyncio.Queue[Message] = asyncio.Queue()
         self._lifespan: asyncio.Task[None] | None = None
+
+    def _take(self, problem: Problem) -> None:
+        self.problems.append(problem)
+        self._loop.call_soon_threadsafe(self._stir)  # handlers have threads of their own
+
+    def _stir(self) -> None:
+        for stir in tuple(self.stirs):
+            stir()
 
     async def enter(self) -> None:
         """Start the application for its first page; raises ``RuntimeError`` when it fails."""

@@ -85,14 +85,19 @@ class Page:
         key = (id(self.app), id(asyncio.get_running_loop()))
         self.site = _sites.setdefault(key, Site(self.app, self.timeout))
         self._changed = asyncio.Event()
-        await self.site.enter()
+        try:
+            await self.site.enter()
+        except BaseException:
+            self._forget_site()
+            raise
+        self.site.stirs.add(self.stir)
         self._is_open = True
         try:
             if isinstance(self._first, str):
                 self._load(self._first, self.tab.url)
             else:
                 await self._go(self._first)
-            await self._until(self._has_connected, "its sockets to open or be refused")
+            await self._until(self._has_connected, "Its sockets did not open")
         except BaseException:
             await self._leave()
             raise
@@ -115,7 +120,11 @@ class Page:
         if self._going:  # a request that is cut short would be the application's to clean up
             await asyncio.wait(self._going, timeout=self.timeout)
         await self._hang_up()
+        self.site.stirs.discard(self.stir)
         await self.site.leave()
+        self._forget_site()
+
+    def _forget_site(self) -> None:
         if not self.site.is_open:
             _sites.pop((id(self.app), id(asyncio.get_running_loop())), None)
 
@@ -302,7 +311,7 @@ class Page:
             raise AssertionError(report.stays_away(self.htmx, self.wires))
         for wire in waiting:
             wire.open()
-        await self._until(self._has_connected, "its sockets to open again")
+        await self._until(self._has_connected, "Its sockets did not open again")
 
     def hide(self) -> None:
         """Go to another tab: htmx 4 closes the sockets of a hidden page."""
@@ -326,7 +335,7 @@ class Page:
             if wire.state == "hidden":
                 wire.attempt = 0
                 wire.open()
-        await self._until(self._has_connected, "its sockets to open again")
+        await self._until(self._has_connected, "Its sockets did not open again")
 
     def advance(self, seconds: float) -> Awaitable[None]:
         """Let time pass on the event loop, for the application and the page, without waiting."""
@@ -355,7 +364,7 @@ class Page:
             fits = [each for each in found if report.fits(each, text, value)]
             return len(fits) == count if count is not None else bool(fits)
 
-        wanted = report.wanted(selector, text, value, count)
+        wanted = f"{report.wanted(selector, text, value, count)} did not come"
         return self._run(self._until(is_there, wanted, timeout, selector))
 
     def expect_close(
@@ -366,14 +375,16 @@ class Page:
         def is_closed() -> bool:
             return any(w.code is not None and code in (None, w.code) for w in self.wires)
 
-        with_code = "" if code is None else f" with {code}"
-        return self._run(self._until(is_closed, f"its socket to be closed{with_code}", timeout))
+        return self._run(self._until(is_closed, lambda: report.not_closed(self, code), timeout))
 
     def until(
-        self, condition: Callable[[], bool], what: str = "that", *, timeout: float | None = None
+        self, condition: Callable[[], bool], what: str = "it", *, timeout: float | None = None
     ) -> Awaitable[None]:
-        """Wait until a condition holds, looked at whenever something has changed in the page."""
-        return self._run(self._until(condition, what, timeout))
+        """Wait until a condition holds, looked at whenever something has changed in the page.
+
+        ``what`` is what is waited for, in words.
+        """
+        return self._run(self._until(condition, f"{what} did not come", timeout))
 
     def check(self) -> None:
         """Raise ``AssertionError`` for what went wrong so far, of the kinds in ``strict``."""
@@ -391,7 +402,7 @@ class Page:
     async def _until(
         self,
         condition: Callable[[], bool],
-        what: str,
+        what: str | Callable[[], str],
         timeout: float | None = None,
         selector: str | None = None,
     ) -> None:
@@ -404,15 +415,16 @@ class Page:
                         await time.settle()
                         if condition():
                             return
-                        self._give_up(f"{what} did not come.", selector)
+                        self._give_up(what, ".", selector)
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            self._give_up(f"{what} did not come within {seconds} s.", selector)
+            self._give_up(what, f" within {seconds} s.", selector)
 
-    def _give_up(self, what: str, selector: str | None) -> None:
+    def _give_up(self, what: str | Callable[[], str], when: str, selector: str | None) -> None:
         found = self.take_problems()
-        text = report.failure(self, what, selector, found)
+        said = what if isinstance(what, str) else what()
+        text = report.failure(self, f"{said}{when}", selector, found)
         raise AssertionError(text) from (found[0].error if found else None)
 
     # --- what happens to it ------------------------------------------------------------------
@@ -475,10 +487,11 @@ class Page:
         there, _, fragment = request.url.partition("#")
         if fragment and request.method == "GET" and there == here:
             self.tab.url = request.url
+            self.stir()
             return
         await self._hang_up()
         await self._go(request)
-        await self._until(self._has_connected, "its sockets to open or be refused")
+        await self._until(self._has_connected, "Its sockets did not open")
 
     async def _go(self, request: Request) -> None:
         response, url = await self.browser.ask(self.site, request)

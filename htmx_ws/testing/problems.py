@@ -10,14 +10,17 @@ from __future__ import annotations
 import logging
 import re
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal
 
 __all__ = ["KINDS", "Kind", "Problem", "Typed", "Watch", "missing", "wiped"]
 
 Kind = Literal["exception", "missing", "wiped", "unescaped", "unhandled"]
 
+#: Where this package is.
+_OURS: Final = str(Path(__file__).parents[1])
 #: What a strict page fails for.
 KINDS: Final[tuple[Kind, ...]] = ("exception", "missing", "wiped", "unescaped", "unhandled")
 
@@ -33,18 +36,28 @@ class Problem:
     def __str__(self) -> str:
         if self.error is None:
             return self.text
-        shown = "".join(traceback.format_exception(self.error)).rstrip()
-        return f"{self.text}\n{shown}"
+        error = f"{type(self.error).__name__}: {self.error}"
+        frames = traceback.extract_tb(self.error.__traceback__)
+        own = [each for each in frames if not each.filename.startswith(_OURS)]
+        if not own:
+            return f"{self.text} {error}"
+        at = own[-1]  # the application's own line: pytest shows the rest
+        place = f"{Path(at.filename).name}, line {at.lineno}, in {at.name}: {at.line}"
+        return f"{self.text} {error}\n  {place}"
 
 
 def missing(selector: str, message: str, ids: Iterable[str]) -> Problem:
     """A message names what the page has not."""
     there = ", ".join(f"#{each}" for each in ids) or "none"
+    what = f"A message was for {selector!r}, and the page has nothing there, so it is lost."
+    if selector == "#null":
+        what = (
+            "An element of a message has no id, and does not say by hx-swap-oob where it goes, so "
+            "it is lost."
+        )
     return Problem(
         "missing",
-        f"A message was for {selector!r}, and the page has nothing there, so it is lost.\n"
-        f"The ids in the page: {there}\n"
-        f"The message: {message}",
+        f"{what}\nThe ids in the page: {there}\nThe message: {message}",
     )
 
 
@@ -98,18 +111,18 @@ class Watch(logging.Handler):
 
     LOGGER: Final = "htmx_ws"
 
-    def __init__(self, problems: list[Problem]) -> None:
+    def __init__(self, tell: Callable[[Problem], None]) -> None:
         super().__init__(logging.WARNING)
-        self._problems = problems
+        self._tell = tell
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take note of a record."""
         if record.exc_info and record.exc_info[1] is not None:
             text = re.sub(r"^<[^>]*>: ", "", record.getMessage())
-            self._problems.append(Problem("exception", f"{text}:", record.exc_info[1]))
+            self._tell(Problem("exception", f"{text}:", record.exc_info[1]))
         elif "no handler took" in record.msg:
             text = re.sub(r"^.*?: no handler", "No handler", record.getMessage())
-            self._problems.append(Problem("unhandled", text))
+            self._tell(Problem("unhandled", text))
 
     def start(self) -> None:
         """Begin to hear."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .link import Wire
     from .page import Page
 
-__all__ = ["failure", "fits", "no_element", "stays_away", "wanted"]
+__all__ = ["failure", "fits", "no_element", "not_closed", "stays_away", "wanted"]
 
 _LOG: Final = 30
 _PAGE: Final = 120
@@ -70,6 +70,15 @@ def stays_away(htmx: str, wires: Iterable[Wire]) -> str:
     if codes:
         return f"htmx {htmx} does not come back after the close code {', '.join(codes)}"
     return "no socket of the page was lost: drop() it first"
+
+
+def not_closed(page: Page, code: int | None) -> str:
+    """Say that the application keeps a socket open, or closed it otherwise."""
+    with_code = "" if code is None else f" with {code}"
+    codes = ", ".join(str(wire.code) for wire in page.wires if wire.code is not None)
+    if codes:
+        return f"The application closed the socket with {codes}, and not{with_code}"
+    return f"The application let the page in: it did not close the socket{with_code}"
 
 
 def failure(page: Page, what: str, selector: str | None, found: list[Problem]) -> str:

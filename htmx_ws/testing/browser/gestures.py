@@ -26,7 +26,7 @@ from .dom import Element
 from .forms import Entries, default_button, enter, entries, invalid, type_into
 from .tab import Event, Tab
 
-__all__ = ["Request", "change", "click", "fill", "press", "submit"]
+__all__ = ["Request", "change", "click", "fill", "press", "request_submit", "submit"]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def _default_of_click(tab: Tab, element: Element) -> Request | None:
     for each in element.itself_and_ancestors():
         if is_submit(each):
             form = form_of(each)
-            return None if form is None or is_disabled(each) else _send(tab, form, each)
+            return None if form is None or is_disabled(each) else request_submit(tab, form, each)
         if each.tag in ("button", "input", "select", "textarea"):
             if input_type(each) == "reset" and (form := form_of(each)) is not None:
                 _reset(tab, form)
@@ -105,7 +105,7 @@ def submit(
     if by is not None:
         return click(tab, by)
     button = default_button(form)
-    return _send(tab, form, None) if button is None else click(tab, button, by_key=True)
+    return request_submit(tab, form, None) if button is None else click(tab, button, by_key=True)
 
 
 def _entered(tab: Tab, control: Element) -> None:
@@ -117,7 +117,8 @@ def _entered(tab: Tab, control: Element) -> None:
     tab.dispatch(Event("change", control))
 
 
-def _send(tab: Tab, form: Element, submitter: Element | None) -> Request | None:
+def request_submit(tab: Tab, form: Element, submitter: Element | None = None) -> Request | None:
+    """Submit a form if it is valid, as ``form.requestSubmit()`` does."""
     own = submitter.attrs if submitter is not None else {}
     if "novalidate" not in form.attrs and "formnovalidate" not in own:
         wrong = invalid(form)
