@@ -279,7 +279,8 @@ async def test_time_passes_when_a_test_says_so() -> None:
             await page.advance(31)
             await page.expect("#log li", count=3)
             await page.advance(120)
-            assert len(page.frames) == 3
+            # htmx 2 prepares an element with a trigger twice, so its clock ticks twice, too.
+            assert len(page.frames) == (3 if htmx == "4.0.1" else 5)
 
 
 async def test_a_failing_expectation_gives_up_at_once_or_sees_what_came_meanwhile() -> None:

@@ -193,8 +193,8 @@ def press(tab: Tab, element: Element, key: str) -> Request | None:
         form = form_of(element)
         if form is not None and _submits_by_enter(form):
             going = submit(tab, form, {})
-    elif len(key) == 1 and element.tag in ("input", "textarea"):
-        type_into(element, value_of(element) + key)
+    elif element.tag in ("input", "textarea") and (len(key) == 1 or key == "Enter"):
+        type_into(element, value_of(element) + ("\n" if key == "Enter" else key))
         tab.dispatch(Event("input", element, key=key))
         tab.changed = element
     elif key == "Tab":
