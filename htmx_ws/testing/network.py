@@ -66,7 +66,8 @@ class Site:
         self._pages: int = 0
         self._to_app: asyncio.Queue[Message] = asyncio.Queue()
         self._answers: asyncio.Queue[Message] = asyncio.Queue()
-        self._lifespan: asyncio.Task[None] | None = None
+        self._lifespan: asyncio.Task[None]
+        self._turn = asyncio.Lock()
 
     def _take(self, problem: Problem) -> None:
         self.problems.append(problem)
@@ -78,29 +79,39 @@ class Site:
 
     async def enter(self) -> None:
         """Start the application for its first page; raises ``RuntimeError`` when it fails."""
-        self._pages += 1
-        if self._pages > 1:
-            return
+        async with self._turn:
+            self._pages += 1
+            if self._pages == 1:
+                try:
+                    await self._start()
+                except BaseException:
+                    self._pages -= 1
+                    await self._stop()
+                    raise
+
+    async def leave(self) -> None:
+        """Stop the application after its last page."""
+        async with self._turn:
+            self._pages -= 1
+            if not self._pages:
+                try:
+                    if not self._lifespan.done():
+                        await self._say("shutdown")
+                finally:
+                    await self._stop()
+
+    async def _start(self) -> None:
         self._watch.start()
         self._to_app, self._answers = asyncio.Queue(), asyncio.Queue()
         self._lifespan = asyncio.create_task(self._run())
         answer = await self._say("startup")
         if answer["type"] == "lifespan.startup.failed":
-            self._pages -= 1
-            self._watch.stop()
             raise RuntimeError(f"the application did not start: {answer.get('message', '')}")
 
-    async def leave(self) -> None:
-        """Stop the application after its last page."""
-        self._pages -= 1
-        if self._pages or self._lifespan is None:
-            return
-        if not self._lifespan.done():
-            await self._say("shutdown")
-        await asyncio.wait([self._lifespan], timeout=self.timeout)
-        self._lifespan.cancel()
-        self._lifespan = None
+    async def _stop(self) -> None:
         self._watch.stop()
+        self._lifespan.cancel()
+        await asyncio.wait([self._lifespan], timeout=self.timeout)
 
     @property
     def is_open(self) -> bool:
