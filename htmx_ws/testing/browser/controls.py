@@ -327,6 +327,16 @@ def _is_indeterminate(element: Element) -> bool:
     return element.tag == "progress" and "value" not in element.attrs
 
 
+def _is_validated(element: Element) -> bool:
+    return element.tag in ("form", "fieldset") or _will_validate(element)
+
+
+def _has_problem(element: Element) -> bool:
+    if element.tag == "form":
+        return any(problem(each) for each in members(element))
+    return any(problem(each) for each in element.itself_and_descendants())
+
+
 _ASKED: Final = ("input", "select", "textarea")
 
 #: The pseudo-classes that are about controls.
@@ -341,8 +351,8 @@ STATES: Final[dict[str, Callable[[Element], bool]]] = {
     "placeholder-shown": lambda e: (
         e.tag in ("input", "textarea") and bool(e.get("placeholder")) and not value_of(e)
     ),
-    "valid": lambda e: _will_validate(e) and problem(e) is None,
-    "invalid": lambda e: problem(e) is not None,
+    "valid": lambda e: _is_validated(e) and not _has_problem(e),
+    "invalid": lambda e: _is_validated(e) and _has_problem(e),
     "indeterminate": _is_indeterminate,
     "default": lambda e: "checked" in e.attrs or "selected" in e.attrs,
 }

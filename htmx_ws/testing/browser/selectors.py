@@ -40,7 +40,7 @@ _STRING: Final = r'"(?:[^"\\\n]|\\[\s\S])*(?:"|$)|\'(?:[^\'\\\n]|\\[\s\S])*(?:\'
 _ATTRIBUTE: Final = re.compile(
     rf"""
     (?:(?:{_IDENT}|\*)?\|)?(?P<name>{_IDENT})\s*
-    (?:(?P<op>[~|^$*]?=)\s*(?P<value>{_IDENT}|{_STRING})\s*(?P<flag>[iIsS])?\s*)?
+    (?:(?P<op>[~|^$*]?=)\s*(?P<value>{_IDENT}|{_STRING})\s*(?P<flag>[iI])?\s*)?
     (?:\]|$)
     """,
     re.VERBOSE | re.ASCII,
@@ -191,6 +191,8 @@ class _Reader:
         name = _unescape(name)
         if name == "*":
             return lambda element, scope: not bar or space == "*"
+        if bar and space != "*":  # elements without a namespace, of which a page has none
+            return lambda element, scope: False
         lower = name.lower()
         return lambda element, scope: element.tag == (lower if element.is_html else name)
 
@@ -204,8 +206,7 @@ class _Reader:
         if op is None:
             return lambda element, scope: (lower if element.is_html else name) in element.attrs
         wanted = _unescape(value[1:].removesuffix(value[0]) if value[0] in "\"'" else value)
-        flag = (found["flag"] or "").lower()
-        caseless = flag == "i" or (not flag and lower in _CASELESS)
+        caseless = bool(found["flag"]) or lower in _CASELESS
         compare = _COMPARE[op]
 
         def has(element: Element, scope: Branch) -> bool:
@@ -250,14 +251,7 @@ class _Reader:
                 inner(each, element) for each in _after_and_in(element)
             )
         if name in ("lang", "dir"):
-            end = self.selector.find(")", self.at)
-            wanted = self.selector[self.at : end if end >= 0 else None].strip().strip("\"'").lower()
-            self.at = end if end >= 0 else len(self.selector)
-            return lambda element, scope: any(
-                (e.get(name) or "").lower().partition("-")[0] == wanted
-                for e in element.itself_and_ancestors()
-                if name in e.attrs
-            )
+            return self.inherited(name)
         if name in NTH:
             found = nth(self.selector, self.at)
             if found is None:
@@ -270,6 +264,23 @@ class _Reader:
                 element, step, offset, lambda each: among(each, scope)
             )
         raise self.refuse()
+
+    def inherited(self, name: str) -> Match:
+        """Read the argument of ``:lang()`` or ``:dir()``, which elements have from those around."""
+        found = re.compile(rf"\s*({_IDENT})\s*").match(self.selector, self.at)
+        if found is None:
+            raise self.refuse()
+        self.at = found.end()
+        wanted = found[1].lower()
+
+        def has(element: Element, scope: Branch) -> bool:
+            around = element.itself_and_ancestors()
+            held = next((e.attrs[name].lower() for e in around if name in e.attrs), "")
+            if name == "dir":
+                return (held or "ltr") == wanted
+            return held == wanted or held.startswith(f"{wanted}-")
+
+        return has
 
 
 def _after_and_in(element: Element) -> Iterator[Element]:
