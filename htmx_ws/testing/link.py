@@ -35,7 +35,7 @@ class Wire:
         self.attempt: int = 0
         self._queue: deque[str] = deque()
         self._socket: Socket | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None]
         self._retry: asyncio.TimerHandle | None = None
         self._ending: set[asyncio.Task[None]] = set()
         self.open()
@@ -76,15 +76,13 @@ class Wire:
         try:
             await socket.open()
             self._opened()
-            while True:
+            while self._socket is socket:
                 text = await socket.receive(math.inf)
                 page.received(self, text)
         except Closed as closed:
             code, reason = closed.code, closed.reason
         except Denied as denied:
             page.tab.note(f"the socket {self.path} was refused with HTTP {denied.status}")
-        except asyncio.CancelledError:
-            raise
         except Exception as error:
             page.failed(f"the application failed on the socket {self.path}", error)
         if self._socket is socket:
@@ -156,7 +154,7 @@ class Wire:
 
     def _hang_up(self, code: int) -> None:
         socket, self._socket = self._socket, None
-        if self._task is not None and self._task is not asyncio.current_task():
+        if self._task is not asyncio.current_task():
             self._task.cancel()
         if socket is not None:
             ending = asyncio.get_running_loop().create_task(self._end(socket, code))
@@ -166,8 +164,6 @@ class Wire:
     async def _end(self, socket: Socket, code: int) -> None:
         try:
             await socket.close(code)
-        except Closed:
-            pass
         except Exception as error:
             self.page.failed(f"the application failed on the socket {self.path}", error)
 

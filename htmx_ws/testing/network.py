@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from http.cookies import CookieError, SimpleCookie
+from http.cookies import SimpleCookie
 from typing import Any, Final
 from urllib.parse import quote, unquote, urlencode, urljoin, urlsplit
 from uuid import uuid4
@@ -201,11 +201,7 @@ class Browser:
         for name, value in response.headers:
             if name != "set-cookie":
                 continue
-            try:
-                jar = SimpleCookie(value)
-            except CookieError:
-                continue
-            for key, morsel in jar.items():
+            for key, morsel in SimpleCookie(value).items():
                 if _is_over(morsel):
                     self.cookies.pop(key, None)
                 else:

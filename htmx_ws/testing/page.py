@@ -438,11 +438,7 @@ class Page:
         """Take note of a frame."""
         self.frames.append(text)
         self.tab.note(f"sent: {text}")
-        try:
-            values = json.loads(text)
-        except ValueError:
-            return
-        self.site.typed.take(values.items())
+        self.site.typed.take(json.loads(text).items())
 
     def received(self, wire: Wire, text: str) -> None:
         """Apply a message."""

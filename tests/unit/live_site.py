@@ -105,11 +105,13 @@ def make(**settings: Any) -> tuple[HtmxWS, ASGIApp]:
         elif path in ("/hop", "/keep", "/loop"):
             target = dict(parse_qsl(scope["query_string"].decode())).get("to", path)
             status = 307 if path == "/keep" else 303
-            headers.append((b"location", target.encode()))
+            headers.append((b"location", str(target).encode()))
         elif path == "/crash":
             raise ZeroDivisionError("in a view")
         elif path == "/silent":
             return
+        elif path == "/reads-on":
+            await receive()
         elif path == "/stuck":
             await receive()
             await receive()
@@ -119,5 +121,7 @@ def make(**settings: Any) -> tuple[HtmxWS, ASGIApp]:
         text = str(body).encode()
         await send({"type": "http.response.body", "body": text[:10], "more_body": True})
         await send({"type": "http.response.body", "body": text[10:]})
+        if path == "/reads-on":
+            assert (await receive())["type"] == "http.disconnect"
 
     return live, live.wrap(site)

@@ -140,7 +140,8 @@ def test_clicks_do_what_the_browser_does_by_itself() -> None:
     tab = tab_of(
         "<form id=f action=/go><input name=a value=1><button type=reset id=r>r</button>"
         "<label id=l>x<input type=checkbox id=c name=c></label><label for=d id=l2>y</label>"
-        "<input type=checkbox id=d><button type=button id=b>b</button><button id=s disabled>s</button>"
+        "<input type=checkbox id=d><button type=button id=b>b</button>"
+        "<button id=s disabled>s</button>"
         "<label id=l3>none</label></form><button id=alone>x</button><p id=p>p</p>"
         "<form method=dialog id=g><button id=h>x</button></form>"
         "<dialog open><form method=dialog><button id=i>x</button></form></dialog>"
@@ -184,7 +185,8 @@ def test_clicks_do_what_the_browser_does_by_itself() -> None:
 
 def test_keys_and_changes() -> None:
     tab = tab_of(
-        "<form id=f><input id=a name=a><input id=b type=checkbox></form><input id=c type=radio name=r>"
+        "<form id=f><input id=a name=a><input id=b type=checkbox></form>"
+        "<input id=c type=radio name=r>"
     )
     a, b, c = (tab.document.by_id(id) for id in "abc")
     assert a is not None

@@ -55,7 +55,8 @@ class Visitor:
             gestures.click(self.tab, self(selector))
 
     def receive(self, message: str) -> None:
-        self.client.receive(self("#app"), self.with_attributes(message))
+        app: Element = self("#app")
+        self.client.receive(app, self.with_attributes(message))
 
 
 def choose_files(v: Visitor) -> None:

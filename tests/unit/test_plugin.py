@@ -82,8 +82,8 @@ def test_more(open_page, n):
 def test_other(open_page, other):
     open_page("/none").find("p")
 
-def test_none():
-    pass
+def test_none(htmx):
+    assert htmx == "4.0.1"
 """,
     ).assert_outcomes(passed=5)
 

@@ -57,10 +57,7 @@ class Node:
     @property
     def root(self) -> Node:
         """The outermost node around it: a ``Document`` when it is in a page."""
-        node: Node = self
-        while node.parent is not None:
-            node = node.parent
-        return node
+        return self if self.parent is None else self.parent.root
 
     @property
     def is_connected(self) -> bool:

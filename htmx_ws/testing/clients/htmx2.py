@@ -144,14 +144,6 @@ class Htmx2(Swaps2):
                 link.close()
             self._forget(each)
 
-    def receive(self, element: Element, text: str) -> None:
-        if not element.is_connected:
-            link: Link | None = element.life.get("link")
-            if link is not None:
-                link.close()
-            return
-        super().receive(element, text)
-
     # --- senders -------------------------------------------------------------------------
 
     def _prepare_sender(self, element: Element) -> None:

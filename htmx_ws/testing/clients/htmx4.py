@@ -132,14 +132,6 @@ class Htmx4(Swaps4):
         if element.life.get("link") is None:
             element.life["link"] = self.tab.connect(element, _websocket_url(self.tab.url, url))
 
-    def receive(self, element: Element, text: str) -> None:
-        if element.is_connected:
-            super().receive(element, text)
-        else:
-            link: Link | None = element.life.pop("link", None)
-            if link is not None:
-                link.close()
-
     def _send(self, element: Element, event: Event) -> None:
         if event.type == "submit" and element.tag == "form":
             event.is_prevented = True
