@@ -5,6 +5,7 @@ PY := $(BIN)/python
 CODE := htmx_ws adapters tests examples
 ADAPTERS := htmx_ws_starlette,htmx_ws_fastapi,htmx_ws_channels
 PROJECT := tests.channels.project.settings
+ROOTS := . adapters examples/channels_board
 
 # No look-up of whether a newer pyright than the pinned one is out.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -48,10 +49,12 @@ unit: dev ## the unit tests; they cover every line and branch of htmx_ws
 
 # Not .coverage.hosts, which the report of the unit tests would take for a part of its own.
 hosts: export COVERAGE_FILE := .hosts-coverage
-hosts: dev ## the suites of the adapters; Django's runs by itself, as its settings are the process's
+hosts: dev ## the suites of the adapters and of the examples; those of Django run by themselves
 	$(PY) -m coverage run --source=$(ADAPTERS) -m pytest tests/conformance
 	$(PY) -m coverage run --source=$(ADAPTERS) --append -m pytest tests/channels --ds=$(PROJECT)
 	$(PY) -m coverage report --include='adapters/*' --fail-under=98
+	$(PY) -m pytest examples --ignore=examples/channels_board
+	$(PY) -m pytest examples/channels_board --ds=board.settings -o pythonpath="$(ROOTS)"
 
 suites: setup ## services, browser and the built wheel
 	$(PY) -m pytest tests/services tests/browser tests/package

@@ -213,7 +213,8 @@ def _is_alike(old: Element, new: Element) -> bool:
 def copy_attributes(
     tab: Tab, old: Element, new: Element, clean_up: Callable[[Element], None]
 ) -> None:
-    """Give an element the attributes of another."""
+    """Give an element the attributes of another; it begins anew when htmx's own change."""
+    before = _own(old)
     for name, value in new.attrs.items():
         if not name.startswith(_IGNORED) and old.attrs.get(name) != value:
             old.attrs[name] = value
@@ -222,3 +223,11 @@ def copy_attributes(
     for name in list(old.attrs):
         if name not in new.attrs and not name.startswith(_IGNORED):
             del old.attrs[name]
+    if _own(old) != before:
+        clean_up(old)
+        old.life.clear()
+
+
+def _own(element: Element) -> dict[str, str]:
+    own = ("hx-", "data-hx-")
+    return {name: value for name, value in element.attrs.items() if name.startswith(own)}

@@ -7,6 +7,7 @@ lost there, and why ``hx-params`` with names throws.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -29,6 +30,8 @@ from .values import MISSING, OBJECT_METHODS, literal, write
 
 __all__ = ["frame_of"]
 
+#: What gives null, and not nothing, in 1.9.
+_RELATIVE: Final = re.compile("closest |find |next|previous")
 #: Names that a Proxy of a FormData has already, so that a field's value is not reached.
 _TAKEN: Final = OBJECT_METHODS | set(
     "append delete get getAll has set keys values entries forEach __proto__".split()
@@ -102,8 +105,9 @@ class _Collected:
                 first,
             )
         for included in _included(tab, habits, element):
-            self._take(included, own)
-            if included.tag != "form":
+            if isinstance(included, Element):
+                self._take(included, own)
+            if not isinstance(included, Element) or included.tag != "form":
                 for each in included.select("input,textarea,select"):
                     self._take(each, own)
         names = {name for name, _ in first}
@@ -202,16 +206,18 @@ def _value(element: Element, habits: Habits) -> Any:
     return value_of(element)
 
 
-def _included(tab: Tab, habits: Habits, element: Element) -> list[Element]:
+def _included(tab: Tab, habits: Habits, element: Element) -> list[Branch]:
     selector = closest_value(element, "hx-include")
     if not selector:
         return []
     if selector == "this":
         return [e for e in element.itself_and_ancestors() if attribute(e, "hx-include")][:1]
     found = find_all(tab, element, selector, lists=not habits.lists_selects)
+    if not found and habits.lists_selects and _RELATIVE.match(selector):
+        raise Uncaught("Cannot read properties of null (reading 'matches')")
     if not found:
         tab.console("error", f'The selector "{selector}" on hx-include returned no matches!')
-    return [each for each in found if isinstance(each, Element)]
+    return found
 
 
 def _headers(tab: Tab, habits: Habits, element: Element) -> dict[str, Any]:
@@ -226,7 +232,7 @@ def _headers(tab: Tab, habits: Habits, element: Element) -> dict[str, Any]:
     return headers
 
 
-def _target_id(tab: Tab, habits: Habits, element: Element) -> str | bool | None:
+def _target_id(tab: Tab, habits: Habits, element: Element) -> object:
     selector = closest_value(element, "hx-target")
     target: Branch | None = element
     if selector == "this":
@@ -236,9 +242,12 @@ def _target_id(tab: Tab, habits: Habits, element: Element) -> str | bool | None:
         target = found[0] if found else None
     if isinstance(target, Element):
         return attribute(target, "id")
-    if habits.lists_selects:
-        raise Uncaught("Cannot read properties of undefined (reading 'getAttribute')")
-    return False
+    if not habits.lists_selects:
+        return False
+    if target is not None:  # the document, which has no attributes
+        return MISSING
+    nothing = "null" if _RELATIVE.match(selector or "") else "undefined"
+    raise Uncaught(f"Cannot read properties of {nothing} (reading 'getAttribute')")
 
 
 def _inherited(

@@ -16,7 +16,7 @@ from ..browser.controls import (
     selected_options,
     value_of,
 )
-from ..browser.dom import Element
+from ..browser.dom import Branch, Element
 from ..browser.forms import File, entries
 from ..browser.tab import Tab, Uncaught
 from . import hcon
@@ -77,13 +77,19 @@ def _headers(tab: Tab, element: Element) -> dict[str, Any]:
         headers["HX-Target"] = _identifier(element)
     else:
         found = find_all(tab, element, selector, this="hx-target")
-        if found and isinstance(found[0], Element):
-            headers["HX-Target"] = _identifier(found[0])
+        if found:
+            headers["HX-Target"] = _identifier(_element(found[0], "toLowerCase"))
         else:
             tab.console("warning", f"htmx: '{selector}' on hx-target did not match any element")
     request: dict[str, Any] = {"headers": headers}
     hcon.merge(hcon.parse(attribute_value(element, "hx-config")), request)
     return {name: value for name, value in request["headers"].items() if name != "Accept"}
+
+
+def _element(found: Branch, reads: str) -> Element:
+    if not isinstance(found, Element):  # the document and the window have no tag
+        raise Uncaught(f"Cannot read properties of undefined (reading '{reads}')")
+    return found
 
 
 def _collect(tab: Tab, element: Element, submitter: Element | None) -> list[tuple[str, str]]:
@@ -104,8 +110,7 @@ def _collect(tab: Tab, element: Element, submitter: Element | None) -> list[tupl
     selector = attribute_value(element, "hx-include")
     if selector:
         for each in find_all(tab, element, selector):
-            if isinstance(each, Element):
-                _add(each, included, found)
+            _add(_element(each, "includes"), included, found)
     return found
 
 
