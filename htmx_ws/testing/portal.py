@@ -78,12 +78,16 @@ class Portal:
             runs.set()
             self._here.work.put(idle.set)
 
-        future = self._pool.submit(self._runner.run, with_this_thread())
+        running = with_this_thread()
+        future = self._pool.submit(self._runner.run, running)
         future.add_done_callback(ended)
         runs.wait()
         while not idle.is_set():
             self._here.work.get()()
-        return future.result()
+        try:
+            return future.result()
+        finally:
+            running.close()  # it never began when the loop is over
 
     def close(self) -> None:
         """End the loop, and what still runs on it."""

@@ -22,7 +22,7 @@ from htmx_ws.testing import (
 from htmx_ws.testing.browser.tab import Event, NeedsJavaScript, Tab, Uncaught
 from htmx_ws.testing.clients.place4 import Places4
 from htmx_ws.testing.clients.swap2 import HABITS, Swaps2
-from htmx_ws.testing.clients.triggers import parse_triggers, passes, seconds
+from htmx_ws.testing.clients.triggers import parse_triggers, passes, read_triggers, seconds
 from htmx_ws.testing.portal import Portal
 from htmx_ws.testing.report import fits
 from htmx_ws.types import Receive, Scope, Send
@@ -248,7 +248,15 @@ def test_intervals_and_filters_are_read() -> None:
         0.005,
         0,
     ]
-    assert [each.event for each in parse_triggers("a, , b[x,y]")] == ["a", "b"]
+    faults: list[int] = []
+    found = parse_triggers("a, , b[x,y] bogus once, every 2s", lambda: faults.append(1))
+    assert [(each.event, each.filter, each.once, each.every) for each in found] == [
+        ("a", "", False, 0),
+        ("b", "x,y", True, 0),
+        ("every", "", False, 2),
+    ]
+    assert len(faults) == 2
+    assert [each.every for each in read_triggers("every 3s, ,click halt")] == [3, 0]
     event = Event("keyup", Tab("", "http://x/").document, key="a")
     assert passes("event.key == 'a' && !ctrlKey", event)
     assert passes("code=='b' || type==='keyup'", event)

@@ -230,7 +230,9 @@ class Tab:
 
 
 def _at_once(seconds: float, act: Callable[[], object]) -> Callable[[], None]:
-    act()
+    """Have no time pass: what is to wait waits for ever."""
+    if not seconds:
+        act()
     return lambda: None
 
 

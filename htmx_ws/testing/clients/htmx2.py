@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
 from ..browser.controls import form_of
-from ..browser.dom import Element
+from ..browser.dom import Branch, Element
 from ..browser.tab import Event, Link, Tab, Uncaught
 from .lookup2 import attribute, find_all
 from .send2 import frame_of
@@ -153,9 +153,12 @@ class Htmx2(Swaps2):
         around = element.itself_and_ancestors()
         socket = next((each for each in around if each.life.get("link") is not None), None)
         given = attribute(element, "hx-trigger")
-        triggers = parse_triggers(given) if given else []
+        triggers = parse_triggers(given, self._fault) if given else []
         for trigger in triggers or [Trigger(_default_trigger(element))]:
             self._listen(element, socket, trigger)
+
+    def _fault(self) -> None:
+        self.tab.console("error", "htmx:syntax:error")
 
     def _listen(self, element: Element, socket: Element | None, trigger: Trigger) -> None:
         def send(event: Event) -> None:
@@ -163,7 +166,11 @@ class Htmx2(Swaps2):
                 event.handled_for.append(element)
                 self._send(element, socket, event)
 
-        if trigger.event in ("load", "revealed", "intersect"):
+        if trigger.event == "revealed":
+            if "data-hx-revealed" not in element.attrs:
+                element.attrs["data-hx-revealed"] = "true"
+                send(Event("revealed", element))
+        elif trigger.event in ("load", "intersect"):
             if not element.life.get("loaded"):
                 element.life["loaded"] = True
                 self.tab.later(trigger.delay, lambda: send(Event("load", element)))
@@ -172,7 +179,15 @@ class Htmx2(Swaps2):
                 element, self.tab.repeat(trigger.every, lambda: send(Event("every", element)))
             )
         else:
-            origins = find_all(self.tab, element, trigger.origin) if trigger.origin else [element]
+            origins: list[Branch] = [element]
+            if trigger.origin:
+                origins = find_all(self.tab, element, trigger.origin)
+            if self.habits.form_by_owner and trigger.event == "click":
+                # What decides whether a click is cancelled asks where it was heard.
+                others = [each for each in origins if not isinstance(each, Element)]
+                for each in others:
+                    self._keep_end(element, self.tab.listen(each, "click", _fail_to_cancel))
+                origins = [each for each in origins if isinstance(each, Element)]
             for end in listen(self.tab, element, trigger, origins, send, knows_first=True):
                 self._keep_end(element, end)
 
@@ -193,6 +208,10 @@ class Htmx2(Swaps2):
         frame = frame_of(self.tab, self.habits, element)
         if frame is not None:
             link.send(frame, element)
+
+
+def _fail_to_cancel(event: Event) -> None:
+    raise Uncaught("elt.closest is not a function")
 
 
 def _cancels(element: Element, event: Event) -> bool:

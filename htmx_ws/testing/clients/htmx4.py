@@ -13,7 +13,7 @@ from . import hcon
 from .lookup4 import attribute, attribute_value, find_all
 from .send4 import frame_of
 from .swap4 import Swaps4
-from .triggers import Trigger, listen, parse_triggers
+from .triggers import Trigger, listen, read_triggers
 
 __all__ = ["Htmx4"]
 
@@ -58,13 +58,11 @@ class Htmx4(Swaps4):
             self._prepare(each)
 
     def _prepare(self, element: Element) -> None:
-        for old, new, value in (
-            ("ws-connect", "hx-ws:connect", None),
-            ("ws-send", "hx-ws:send", ""),
-        ):
-            if old in element.attrs:
-                # Its console warns of these; they are ours, so that htmx 2 reads the page, too.
-                element.attrs.setdefault(new, element.attrs[old] if value is None else value)
+        # Its console warns of these; they are ours, so that htmx 2 reads the page, too.
+        if "ws-connect" in element.attrs:
+            element.attrs.setdefault("data-hx-ws:connect", element.attrs["ws-connect"])
+        if "ws-send" in element.attrs:
+            element.attrs.setdefault("data-hx-ws:send", "")
         sends = attribute_value(element, "hx-ws:send")
         url = attribute_value(element, "hx-ws:connect")
         if url is not None:
@@ -92,7 +90,7 @@ class Htmx4(Swaps4):
         element.attrs[_POWERED] = "true"
 
     def _on(self, element: Element, triggers: str, act: Callable[[Event], None]) -> None:
-        for trigger in parse_triggers(triggers):
+        for trigger in read_triggers(triggers):
             self._listen(element, trigger, act)
 
     def _listen(self, element: Element, trigger: Trigger, act: Callable[[Event], None]) -> None:

@@ -7,22 +7,27 @@ that pages use are understood, and anything else raises rather than being guesse
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from ..browser.controls import input_type, value_of
 from ..browser.dom import Branch, Element
 from ..browser.tab import Event, NeedsJavaScript, Tab
-from .hcon import split
+from .hcon import parse, split
 
-__all__ = ["Trigger", "listen", "parse_triggers", "seconds"]
+__all__ = ["Trigger", "listen", "parse_triggers", "passes", "read_triggers", "seconds"]
 
 _MODIFIER: Final = re.compile(
     r"""(?P<name>[a-zA-Z]+)(?:\s*:\s*(?P<value>
         \([^)]*\) | \{[^}]*\} | <(?:[^/]|/(?!>))+/> | "[^"]*" | '[^']*'
       | (?:closest|find|next|previous)\s+[^\s,]+ | [^\s,]+))?""",
     re.VERBOSE,
+)
+
+#: The modifiers of htmx 1.9 and 2.
+_KNOWN: Final = frozenset(
+    "changed once consume delay from target throttle queue root threshold".split()
 )
 
 
@@ -51,38 +56,61 @@ def seconds(text: str) -> float:
     return float(found[1]) * {"ms": 0.001, None: 0.001, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
-def parse_triggers(text: str) -> list[Trigger]:
-    """Parse the value of an ``hx-trigger``."""
+def parse_triggers(text: str, fault: Callable[[], None]) -> list[Trigger]:
+    """Parse an ``hx-trigger`` as htmx 1.9 and 2 do; ``fault`` is called for what is none."""
     triggers: list[Trigger] = []
     for part in split(text):
-        found = re.match(
-            r"\s*([^\s\[]+)(?:\[([^\]]*(?:\[[^\]]*\][^\]]*)*)\])?\s*(.*)$", part, re.DOTALL
-        )
-        if found is None:
+        event, filter, rest = _parts(part)
+        if not event:
+            fault()
             continue
-        event, filter, rest = found[1], found[2] or "", found[3]
         every = 0.0
         if event == "every":
             interval, _, rest = rest.partition(" ")
             every = seconds(interval)
         given = {m["name"]: (m["value"] or "true").strip("\"'()") for m in _MODIFIER.finditer(rest)}
-        halts = "halt" in given
-        triggers.append(
-            Trigger(
-                event,
-                filter,
-                once="once" in given,
-                changed="changed" in given,
-                consume=halts or "consume" in given or "stop" in given,
-                prevent=halts or "prevent" in given,
-                delay=seconds(given.get("delay", "")),
-                throttle=seconds(given.get("throttle", "")),
-                every=every,
-                origin=given.get("from", ""),
-                target=given.get("target", ""),
-            )
-        )
+        for name in set(given) - _KNOWN:
+            fault()
+            del given[name]
+        triggers.append(_trigger(event, filter, every, given))
     return triggers
+
+
+def read_triggers(text: str) -> list[Trigger]:
+    """Parse an ``hx-trigger`` as htmx 4 does, whose modifiers are HCON."""
+    triggers: list[Trigger] = []
+    for part in split(text):
+        event, filter, rest = _parts(part)
+        if event:
+            given = {name: str(value) for name, value in parse(rest).items()}
+            every = seconds(next(iter(given), "")) if event == "every" else 0
+            triggers.append(_trigger(event, filter, every, given))
+    return triggers
+
+
+def _parts(text: str) -> tuple[str, str, str]:
+    found = re.match(
+        r"\s*([^\s\[]*)(?:\[([^\]]*(?:\[[^\]]*\][^\]]*)*)\])?\s*(.*)$", text, re.DOTALL
+    )
+    assert found is not None
+    return found[1], found[2] or "", found[3]
+
+
+def _trigger(event: str, filter: str, every: float, given: Mapping[str, str]) -> Trigger:
+    halts = "halt" in given
+    return Trigger(
+        event,
+        filter,
+        once="once" in given,
+        changed="changed" in given,
+        consume=halts or "consume" in given or "stop" in given,
+        prevent=halts or "prevent" in given,
+        delay=seconds(given.get("delay", "")),
+        throttle=seconds(given.get("throttle", "")),
+        every=every,
+        origin=given.get("from", ""),
+        target=given.get("target", ""),
+    )
 
 
 def listen(
