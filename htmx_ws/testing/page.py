@@ -72,7 +72,7 @@ class Page:
         self.problems: list[Problem] = []
         self.site: Site
         self._first = html if html is not None else Request("GET", urljoin(_BASE, path))
-        self._changed: asyncio.Event | None = None
+        self._changed = asyncio.Event()
         self._going: set[asyncio.Task[None]] = set()
         self._portal: Portal | None = None
         self._is_open = False
@@ -84,7 +84,6 @@ class Page:
     async def __aenter__(self) -> Self:
         key = (id(self.app), id(asyncio.get_running_loop()))
         self.site = _sites.setdefault(key, Site(self.app, self.timeout))
-        self._changed = asyncio.Event()
         try:
             await self.site.enter()
         except BaseException:
@@ -406,7 +405,6 @@ class Page:
         timeout: float | None = None,
         selector: str | None = None,
     ) -> None:
-        assert self._changed is not None
         seconds = self.timeout if timeout is None else timeout
         try:
             async with asyncio.timeout(seconds):
@@ -431,8 +429,7 @@ class Page:
 
     def stir(self) -> None:
         """Have those look again who wait."""
-        if self._changed is not None:
-            self._changed.set()
+        self._changed.set()
 
     def sent(self, wire: Wire, text: str) -> None:
         """Take note of a frame."""

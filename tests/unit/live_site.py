@@ -121,6 +121,7 @@ def make(**settings: Any) -> tuple[HtmxWS, ASGIApp]:
         text = str(body).encode()
         await send({"type": "http.response.body", "body": text[:10], "more_body": True})
         await send({"type": "http.response.body", "body": text[10:]})
+        await send({"type": "http.response.trailers", "headers": []})
         if path == "/reads-on":
             assert (await receive())["type"] == "http.disconnect"
 

@@ -61,6 +61,7 @@ def test_nodes_know_their_neighbours() -> None:
     assert (comment.text, p.text) == ("", "ab")
     assert repr(one('<p class="a b">')) == "<p.a.b>"
     assert b.root is p.root
+    assert text.root is p.root
     assert isinstance(p.root, Document)
     loose = Element("i")
     assert not loose.is_connected
@@ -210,6 +211,8 @@ def test_selectors_find_what_they_find_in_browsers(selector: str, count: int) ->
         "a b]",
         "b']",
         "x|y",
+        "p)",
+        ":nth-child(1 x)",
         "p*",
         "[a=]",
         "[a=b c]",

@@ -37,6 +37,11 @@ def form_of(html: str) -> Element:
             {"a": ["2"]},
             [("a", "2")],
         ),
+        (
+            "<input type=checkbox name=a value=1 checked><input type=checkbox name=a value=2>",
+            {"a": ["1"]},
+            [("a", "1")],
+        ),
         ("<input type=checkbox name=a value=1>", {"a": "1"}, [("a", "1")]),
         (
             "<input type=radio name=a value=1 checked><input type=radio name=a value=2>",
@@ -93,6 +98,7 @@ def test_what_a_visitor_cannot_enter_is_said(html: str, fields: dict[str, Any], 
         ("<input type=hidden required>", None),
         ("<p>", None),
         ("<input type=radio name=r required>", "it is required"),
+        ("<input type=radio required>", "it is required"),
         ("<input pattern='[' value=x>", None),
         ("<input type=url value=x>", "it is not a URL"),
         ("<input type=url value='http://x'>", None),
@@ -120,6 +126,10 @@ def test_lengths_count_for_what_was_typed() -> None:
     assert controls.problem(field) == "it is longer than 4 characters"
     field.value = "abcd"
     assert controls.problem(field) is None
+
+
+def test_a_choice_without_choices_is_empty() -> None:
+    assert controls.value_of(form_of("<select></select>").elements[0]) == ""
 
 
 def test_a_file_field_reads_as_browsers_have_it() -> None:

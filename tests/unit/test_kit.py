@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 import threading
 from typing import Any
 
@@ -17,9 +18,11 @@ from htmx_ws.testing import (
     advance,
     assert_joined,
     assert_published,
+    clients,
     publications,
 )
 from htmx_ws.testing.browser.tab import Event, NeedsJavaScript, Tab, Uncaught
+from htmx_ws.testing.clients import hcon
 from htmx_ws.testing.clients.place4 import Places4
 from htmx_ws.testing.clients.swap2 import HABITS, Swaps2
 from htmx_ws.testing.clients.triggers import parse_triggers, passes, read_triggers, seconds
@@ -91,6 +94,28 @@ async def test_timers_run_in_their_order_and_time_goes_on_from_there() -> None:
     await asyncio.gather(*tasks)
 
 
+async def test_what_waits_in_a_page_is_put_off_and_not_repeated() -> None:
+    live, app = live_site.make()
+    markup = (
+        f"<div {live.connect_attrs('/ws')}>"
+        f'<b id="late" {live.send_attrs()} hx-trigger="click delay:5s">x</b>'
+        f'<b id="rare" {live.send_attrs()} hx-trigger="click throttle:5s">x</b></div>'
+    )
+    for htmx in ("4.0.1", "2.0.11"):
+        async with Page(app, html=markup, htmx=htmx, strict=False) as page:
+            page.click("#late")
+            await page.advance(4)
+            page.click("#late")
+            await page.advance(4)
+            assert page.frames == []
+            await page.advance(1)
+            assert len(page.frames) == 1
+            for pause in (1, 5, 1):
+                page.click("#rare")
+                await page.advance(pause)
+            assert len(page.frames) == 3
+
+
 async def test_a_loop_whose_timers_cannot_be_seen_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     class Loop:
         pass
@@ -98,6 +123,17 @@ async def test_a_loop_whose_timers_cannot_be_seen_says_so(monkeypatch: pytest.Mo
     monkeypatch.setattr(asyncio, "get_running_loop", Loop)
     with pytest.raises(RuntimeError, match="use asyncio's own loop"):
         await advance(1)
+
+
+def test_without_asgiref_there_is_nothing_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "asgiref.sync")
+
+    async def work() -> int:
+        return 1
+
+    portal = Portal()
+    assert portal.run(work()) == 1
+    portal.close()
 
 
 def test_what_belongs_to_the_tests_thread_runs_there() -> None:
@@ -262,6 +298,23 @@ def test_intervals_and_filters_are_read() -> None:
     assert passes("code=='b' || type==='keyup'", event)
     with pytest.raises(NeedsJavaScript, match=r"the filter \[this.value\]"):
         passes("this.value", event)
+
+
+def test_dotted_names_are_nested() -> None:
+    assert hcon.parse("a.b:1 a.c:two 'd.e':true f") == {
+        "a": {"b": 1, "c": "two"},
+        "d.e": True,
+        "f": True,
+    }
+
+
+@pytest.mark.parametrize(("target", "said"), [("html", "insertBefore"), ("document", "")])
+def test_what_cannot_be_replaced_is_an_error_or_nothing(target: str, said: str) -> None:
+    tab = Tab("<p>x</p>", "http://x/")
+    client = clients.start("2.0.11", tab)
+    client.receive(tab.document.body, f'<p hx-swap-oob="outerHTML:{target}">y</p>')
+    assert said in "".join(tab.errors)
+    assert tab.document.body.inner_html == "<p>x</p>"
 
 
 def test_a_client_without_life_is_none() -> None:

@@ -177,7 +177,7 @@ async def test_links_forms_and_messages_lead_elsewhere() -> None:
 async def test_forms_go_by_http_when_no_client_takes_them() -> None:
     _, app = live_site.make()
     async with Page(app, "/forms") as page:
-        page.submit("#get", q="a b")
+        page.submit("#get", q="a b", by="#get button")
         await page.expect("pre", text="q=a+b")
         await page.goto("/forms")
         page.submit("#post")

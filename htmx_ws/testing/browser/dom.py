@@ -150,12 +150,6 @@ class Branch(Node):
             yield element
             waiting += reversed(element.elements)
 
-    def itself_and_descendants(self) -> Iterator[Element]:
-        """It, when it is an element, and every element in it."""
-        if isinstance(self, Element):
-            yield self
-        yield from self.descendants()
-
     @property
     def text(self) -> str:
         return "".join(node.text for node in self.children)
@@ -323,6 +317,11 @@ class Element(Branch):
         """Give the nearest of it and what is around it that matches."""
         matches = selectors.compiled(selector)
         return next((e for e in self.itself_and_ancestors() if matches(e, self)), None)
+
+    def itself_and_descendants(self) -> Iterator[Element]:
+        """It, and every element in it."""
+        yield self
+        yield from self.descendants()
 
     def itself_and_ancestors(self) -> Iterator[Element]:
         """It, and the elements around it, outwards."""

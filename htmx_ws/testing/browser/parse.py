@@ -48,7 +48,7 @@ def parse_document(html: str, *, scripting: bool = False) -> Document:
                 parent.children.append(made)
                 if isinstance(made, Element):
                     waiting += _inside(node, made)
-            elif isinstance(parent, Document):
+            else:
                 document.doctype = True
             node = node.next
     return document

@@ -192,17 +192,11 @@ class Htmx2(Swaps2):
                 self._keep_end(element, end)
 
     def _send(self, element: Element, socket: Element | None, event: Event) -> None:
-        if not element.is_connected:
-            return
         if socket is None:
             raise Uncaught("Cannot read properties of null (reading 'getRootNode')")
-        link: Link | None = socket.life.get("link")
         if not socket.is_connected:
-            if link is not None:
-                link.close()
             return
-        if link is None:
-            raise Uncaught("Cannot read properties of undefined (reading 'publicInterface')")
+        link: Link = socket.life["link"]
         if event.type in ("submit", "click") and _cancels(element, event):
             event.is_prevented = True
         frame = frame_of(self.tab, self.habits, element)

@@ -181,7 +181,8 @@ def morph(
     work = _Morph(tab, target, fragment, clean_up)
     if inner:
         work.children(target, fragment)
-    elif target.parent is not None:
+    else:
+        assert target.parent is not None
         work.children(target.parent, fragment, target, target.next)
     for left in work.pantry.elements:
         clean_up(left)

@@ -55,9 +55,8 @@ class Places4:
                 fragment.insert(node)
         add_class(target, "htmx-swapping")
         if style == "delete":
-            if target.parent is not None:
-                self.clean_up(target)
-                target.detach()
+            self.clean_up(target)
+            target.detach()
             return
         focused = self.tab.focused
         selection = self.tab.typed
@@ -169,6 +168,7 @@ class Places4:
             self._put(target, target.children[0] if target.children else None, fragment)
         elif style == "beforeend":
             self._put(target, None, fragment)
-        elif target.parent is not None:
+        else:
+            assert target.parent is not None
             before = target if style == "beforebegin" else target.next
             self._put(target.parent, before, fragment)
