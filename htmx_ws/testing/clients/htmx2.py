@@ -195,6 +195,8 @@ class Htmx2(Swaps2):
         if socket is None:
             raise Uncaught("Cannot read properties of null (reading 'getRootNode')")
         if not socket.is_connected:
+            if self.habits.wipes_on_init:
+                raise Uncaught("Cannot read properties of undefined (reading 'publicInterface')")
             return
         link: Link = socket.life["link"]
         if event.type in ("submit", "click") and _cancels(element, event):

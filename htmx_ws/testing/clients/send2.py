@@ -211,7 +211,8 @@ def _included(tab: Tab, habits: Habits, element: Element) -> list[Branch]:
     if not selector:
         return []
     if selector == "this":
-        return [e for e in element.itself_and_ancestors() if attribute(e, "hx-include")][:1]
+        around = element.itself_and_ancestors()
+        return [next(each for each in around if attribute(each, "hx-include"))]
     found = find_all(tab, element, selector, lists=not habits.lists_selects)
     if not found and habits.lists_selects and _RELATIVE.match(selector):
         raise Uncaught("Cannot read properties of null (reading 'matches')")

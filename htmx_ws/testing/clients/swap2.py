@@ -254,10 +254,9 @@ class Swaps2:
     def _put_back(self, kept: list[Element]) -> None:
         for element in kept:
             new = self.tab.document.select_one(f"#{element.id}")
-            if new is None or new.parent is None:
-                raise Uncaught("Cannot read properties of null (reading 'parentNode')")
-            new.parent.insert(element, new)
-            new.detach()
+            if new is not None and new.parent is not None:  # else it is lost
+                new.parent.insert(element, new)
+                new.detach()
 
 
 def _drop_comments(branch: Branch) -> None:

@@ -152,7 +152,7 @@ def listen(
             event.is_prevented = True
         if trigger.consume:
             event.is_stopped = True
-        if trigger.changed:
+        if trigger.changed and (knows_first or not _is_box(event.target)):
             value = _value(event.target)
             if last.get(id(event.target)) == value:
                 return
@@ -171,6 +171,11 @@ def listen(
 
     ends += [tab.listen(place, trigger.event, handle) for place in places]
     return ends
+
+
+def _is_box(node: Branch) -> bool:
+    """In htmx 4 a box has always changed."""
+    return isinstance(node, Element) and input_type(node) in ("checkbox", "radio")
 
 
 def _value(node: Branch) -> str:
