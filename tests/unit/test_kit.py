@@ -327,3 +327,39 @@ def test_a_client_without_life_is_none() -> None:
     assert tab.repeat(1, lambda: None)() is None
     assert tab.later(1, lambda: None)() is None
     assert issubclass(Uncaught, Exception)
+
+
+@pytest.mark.parametrize("htmx", clients.VERSIONS)
+@pytest.mark.parametrize(
+    ("how", "to"),
+    [
+        ('<meta http-equiv="refresh" content="0;url=/moved">', "/moved"),
+        ("<script>location.href='/moved'</script>", "/moved"),
+        ('<meta http-equiv="refresh" content="0">', "/"),
+    ],
+)
+async def test_a_message_sends_the_page_elsewhere_and_its_socket_ends_as_in_chromium(
+    htmx: str, how: str, to: str
+) -> None:
+    codes: list[int] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            page = '<div id="app" hx-ext="ws" ws-connect="/ws" hx-ws:connect="/ws"></div>'
+            body = b"<p>moved</p>" if scope["path"] == "/moved" else page.encode()
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": body})
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.accept"})
+            if not codes:
+                text = f'<div hx-swap-oob="beforeend:body">{how}</div>'
+                await send({"type": "websocket.send", "text": text})
+            codes.append((await receive())["code"])
+
+    async with Page(app, htmx=htmx) as page:
+        await page.until(lambda: codes != [], "the end of its socket")
+        await page.expect("p" if to == "/moved" else "#app")
+        assert page.url == f"http://testserver{to}"
+        assert codes == [1000 if htmx.startswith("4") else 1001]
+        assert page.title == ""

@@ -47,7 +47,7 @@ class Htmx2(Swaps2):
     def __init__(self, tab: Tab, version: str) -> None:
         super().__init__(tab, HABITS[version])
         self.version = version
-        self.retry_codes = self.habits.retry_codes
+        self.retry_codes: tuple[int, ...] = self.habits.retry_codes
 
     def start(self) -> None:
         """Prepare the page, as htmx does when it is loaded."""
