@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from examples.fastapi_dashboard.dashboard.app import app
@@ -12,8 +14,9 @@ from htmx_ws.types import ASGIApp
 
 
 @pytest.fixture
-def htmx_app() -> ASGIApp:
-    """The application under test; its lifespan runs as long as a page is open."""
+def htmx_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ASGIApp:
+    """The application under test, with a database that its lifespan opens for the first page."""
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/fleet.db")
     return app
 
 
