@@ -9,73 +9,71 @@ another.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from functools import partial
-from inspect import iscoroutinefunction
+from inspect import isawaitable, iscoroutinefunction
 from threading import get_ident
+from time import perf_counter
 from typing import Any, Final
 
-from .backends import Backend
-from .connection import Connection, write_to
-from .dual import Done, Home
-from .errors import LimitError
+from .backends import Backend, Keep, SyncAppender
+from .connection import Connection, release_spare, write_to
+from .dual import Done, Home, Waiting
+from .errors import BackendError, LimitError, Refused
+from .incidents import refuse, report
+from .outbox import weigh
+from .publication import Publication
 from .reflection import report_reflection
 from .results import is_deferred, refuse_bare_str
-from .security import refuse
+from .rooms import MayJoin, Rooms
+from .telemetry import Telemetry, emit
 from .wire.serialise import Message, serialise
 
-__all__ = ["Hub", "Publication", "Render"]
-
-_log = logging.getLogger("htmx_ws")
+__all__ = ["Hub"]
 
 #: How long stopping waits for the pages that it closes, with their disconnect hooks, in seconds.
 STOP_SECONDS: Final = 15.0
 
-#: How often draining closes the pages that are due, in seconds.
+#: How large a publication may be that goes to other processes, in bytes; brokers take about that.
+MOST_BYTES: Final = 900 * 1024
+
+#: How often draining closes the pages that are due, in seconds, and how many it closes in a
+#: second at least: few pages need no pacing.
 DRAIN_STEP: Final = 0.02
-
-#: Renders a publication for one page.
-Render = Callable[[Connection], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Publication:
-    """What is published once: ``messages`` for all, or ``render`` for each by ``variant``.
-
-    ``exclude`` holds the ids of connections that are left out, or the tokens of their pages;
-    ``to`` the id of the only one meant.
-    """
-
-    messages: tuple[Message, ...] = ()
-    render: Render | None = None
-    variant: Callable[[Connection], object] | None = None
-    exclude: frozenset[str] = frozenset()
-    to: str | None = None
-
-    def is_for(self, conn: Connection) -> bool:
-        """Whether a page is meant."""
-        if self.exclude and (conn.id in self.exclude or conn.page in self.exclude):
-            return False
-        return self.to is None or conn.id == self.to
+DRAIN_RATE: Final = 100.0
 
 
 class Hub:
     """The rooms of one process, on one event loop at a time."""
 
-    def __init__(self, backend: Backend, *, strict_html: bool = False) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        strict_html: bool = False,
+        telemetry: Telemetry | None = None,
+        begin: Callable[[], Callable[[], None]] | None = None,
+    ) -> None:
         self._backend = backend
         self._strict = strict_html
+        self._telemetry = telemetry
+        self._begin = begin
+        self._let_end: Callable[[], None] | None = None
+        self.rules = Rooms()
         self._rooms: dict[str, dict[Connection, None]] = {}
         self._home: Home | None = None
         self._starting: asyncio.Task[None] | None = None
         self._empty: asyncio.Event | None = None
         self.is_draining: bool = False
+        self._subscribing: dict[str, asyncio.Task[bool]] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._outside: SyncAppender | None = None
+        self._warned_of_nobody = False
         self._due: deque[tuple[str, Publication]] = deque()
         self._delivers = False
-        self.connections: dict[Connection, None] = {}
+        #: The pages that are here, and when each came, or was last known to be logged in.
+        self.connections: dict[Connection, float] = {}
         self._by_identity: dict[object, dict[Connection, None]] = {}
         self._by_address: Counter[str] = Counter()
 
@@ -85,7 +83,7 @@ class Hub:
         """Take a page in; say why not, where it may not come."""
         if self.is_draining:
             return "this process is being drained"
-        limits, address = conn.limits, _address(conn)
+        limits, address = conn.limits, conn.address
         if len(self.connections) >= limits.connections:
             return "one more would be over Limits.connections"
         most = limits.connections_per_address
@@ -97,7 +95,7 @@ class Hub:
                 return "one more would be over Limits.connections_per_identity"
             self._by_identity.setdefault(conn.identity, {})[conn] = None
         self._by_address[address] += 1
-        self.connections[conn] = None
+        self.connections[conn] = conn.home.loop.time()
         return None
 
     def find(
@@ -133,7 +131,7 @@ class Hub:
 
         A loop that has ended, as each test's does, takes its pages with it.
         """
-        home = Home()
+        home = Home.here()
         if self._home is not None and self._home.loop is home.loop:
             return
         if self._home is not None and self.connections and self._home.loop.is_running():
@@ -148,47 +146,66 @@ class Hub:
     async def _start(self, home: Home) -> None:
         """Start once, whoever asked first: until then nobody is served."""
         try:
-            self.is_draining = False
+            if self._home is not None:
+                self.is_draining = False
+            self._empty = None
             self.connections.clear()
             self._by_identity.clear()
             self._by_address.clear()
             self._rooms.clear()
-            await self._backend.start(self.deliver)
+            self._subscribing.clear()
+            await self._backend.start(self)
             self._home = home
+            self._let_end = None if self._begin is None else self._begin()
         finally:
             self._starting = None
 
     async def stop(self) -> None:
         """Close every page with 1012, so that it comes back, and let the backend go."""
+        if self._let_end is not None:
+            self._let_end()
         for conn in list(self.connections):
             conn.close(refuse("restart"), "restart")
-        await self._wait_until_empty()
+        await self._wait_until_empty(STOP_SECONDS)
         await self._backend.stop()
         self._home = None
+        self.is_draining = False
 
-    async def drain(self, seconds: float) -> None:
-        """Take no more pages in, and close those that are here one after the other."""
+    async def drain(self, seconds: float, wait: float = STOP_SECONDS) -> None:
+        """Take no more pages in, and close those that are here one after the other.
+
+        What has not ended ``wait`` seconds after the last is let go.
+        """
         self.is_draining = True
         pages = list(self.connections)
         loop = asyncio.get_running_loop()
         began, closed = loop.time(), 0
+        emit(self._telemetry, "drain.start", {"pages": len(pages)})
+        rate = max(DRAIN_RATE, len(pages) / seconds) if seconds > 0 else float("inf")
         while closed < len(pages):
-            due = len(pages) * (loop.time() - began) / seconds if seconds > 0 else len(pages)
-            for conn in pages[closed : int(due) + 1]:
+            due = min(len(pages), 1 + rate * (loop.time() - began)) if closed else 1
+            due = len(pages) if rate == float("inf") else int(due)
+            for conn in pages[closed:due]:
                 conn.close(refuse("restart"), "restart")
-            closed = max(closed, int(due) + 1)
-            await asyncio.sleep(DRAIN_STEP)
-        await self._wait_until_empty()
+            closed = due
+            await asyncio.sleep(DRAIN_STEP if closed < len(pages) else 0)
+        await self._wait_until_empty(wait)
+        took = {"seconds": loop.time() - began, "pages": len(pages)}
+        emit(self._telemetry, "drain.stop", took)
 
-    async def _wait_until_empty(self) -> None:
+    async def _wait_until_empty(self, seconds: float) -> None:
         if not self.connections:
             return
-        self._empty = asyncio.Event()
+        if self._empty is None:
+            self._empty = asyncio.Event()
         try:
-            async with asyncio.timeout(STOP_SECONDS):
+            async with asyncio.timeout(seconds):
                 await self._empty.wait()
         except TimeoutError:
-            _log.error("%d pages did not end in %s s", len(self.connections), STOP_SECONDS)
+            left = list(self.connections)
+            report("pages left", len(left), seconds, telemetry=self._telemetry)
+            for conn in left:
+                conn.abandon()
 
     # --- rooms -------------------------------------------------------------------------
 
@@ -197,45 +214,114 @@ class Hub:
         check_room(room)
         if conn.gone:
             return Done(False)
-        limits = conn.limits
+        if room in conn.rooms:
+            return Done(True)
+        self._check_limits(conn, room)
+        may_join = self.rules.of(room).may_join
+        if may_join is None:
+            return self._put(conn, room)
+        asking = conn.spawn(self._ask_and_join(conn, room, may_join), _join_name(room))
+        return _Joining(asking, otherwise=False)
+
+    def _check_limits(self, conn: Connection, room: str) -> None:
+        limits, most = conn.limits, ""
         if len(room) > limits.room_name:
-            raise LimitError(
-                f"A room's name has {len(room)} characters, over the limit of {limits.room_name} "
-                "(Limits.room_name)."
+            most, why = (
+                "room_name",
+                (
+                    f"A room's name of {len(room)} characters is over the limit of "
+                    f"{limits.room_name} (Limits.room_name)."
+                ),
             )
-        if len(conn.rooms) >= limits.rooms and room not in conn.rooms:
-            raise LimitError(
-                f"A page is in {len(conn.rooms)} rooms, and that is the limit (Limits.rooms)."
+        elif len(conn.rooms) >= limits.rooms:
+            most, why = (
+                "rooms",
+                (f"A page is in {len(conn.rooms)} rooms, and that is the limit (Limits.rooms)."),
             )
-        self._rooms.setdefault(room, {})[conn] = None
-        conn.rooms.add(room)
-        return Done(True)
+        if most:
+            emit(conn.telemetry, "limit", route=conn.route, limit=most)
+            raise LimitError(why)
+
+    def _put(self, conn: Connection, room: str) -> Awaitable[bool]:
+        members = self._rooms.get(room)
+        if members is None:
+            members = self._rooms[room] = {}
+            if self._backend.is_shared:
+                subscribing = asyncio.ensure_future(self._subscribe(room))
+                self._subscribing[room] = subscribing
+                subscribing.add_done_callback(lambda _: self._subscribing.pop(room, None))
+        members[conn] = None
+        conn.note_joined(room)
+        waits_for = self._subscribing.get(room)
+        return Done(True) if waits_for is None else Waiting(waits_for, otherwise=False)
+
+    async def _subscribe(self, room: str) -> bool:
+        await self._backend.subscribe((room,))
+        return True
+
+    def _drop(self, room: str) -> None:
+        """Forget a room that nobody is in any more."""
+        del self._rooms[room]
+        if self._backend.is_shared:
+            self._subscribing.pop(room, None)
+            leaving = asyncio.ensure_future(self._unsubscribe(room))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+
+    async def _unsubscribe(self, room: str) -> None:
+        await self._backend.unsubscribe((room,))
+
+    async def _ask_and_join(self, conn: Connection, room: str, may_join: MayJoin) -> Any:
+        """Join if the rule of the room says so; give what it is refused with."""
+        may: Any
+        try:
+            if iscoroutinefunction(may_join):
+                may = await may_join(conn, room)
+            else:
+                may = await conn.runtime.run_sync(may_join, conn, room)
+                may = await may if isawaitable(may) else may
+        except Refused as refused:
+            may = refused
+        if not may:
+            may = Refused("not your room", code=refuse("join refused"))
+        if isinstance(may, Refused):
+            conn.report("join refused", room)
+            return may
+        if conn.gone:
+            return False
+        if room in conn.rooms:
+            return True
+        self._check_limits(conn, room)
+        return await self._put(conn, room)
 
     def leave(self, conn: Connection, room: str) -> Awaitable[bool]:
         """Take a page out of a room; False when it was not in it."""
+        conn.cancel(_join_name(room))
         members = self._rooms.get(room)
         if members is None or conn not in members:
             return Done(False)
         del members[conn]
         if not members:
-            del self._rooms[room]
+            self._drop(room)
         conn.rooms.discard(room)
         return Done(True)
 
     def leave_all(self, conn: Connection) -> None:
         """Take a page out of all its rooms; its ``rooms`` goes on to name them."""
         for room in conn.rooms:
-            members = self._rooms.get(room, {})
+            members = self._rooms.get(room)
+            if members is None:
+                continue
             members.pop(conn, None)
             if not members:
-                self._rooms.pop(room, None)
+                self._drop(room)
 
     def forget(self, conn: Connection) -> None:
         """Take a page out of all its rooms, and of the hub."""
         self.leave_all(conn)
         if conn in self.connections:
             del self.connections[conn]
-            address = _address(conn)
+            address = conn.address
             self._by_address[address] -= 1
             if not self._by_address[address]:
                 del self._by_address[address]
@@ -244,8 +330,11 @@ class Hub:
                 its.pop(conn, None)
                 if not its:
                     del self._by_identity[conn.identity]
-        if self._empty is not None and not self.connections:
-            self._empty.set()
+        if not self.connections:
+            release_spare(conn.home)
+            if self._empty is not None:
+                self._empty.set()
+                self._empty = None
 
     def members(self, room: str) -> list[Connection]:
         """The pages that are in a room here, in the order in which they joined."""
@@ -264,11 +353,47 @@ class Hub:
     ) -> Awaitable[int]:
         """Send content to every page of a room; see ``HtmxWS.publish``."""
         check_room(room)
-        publication = self._publication(content, exclude, to, variant)
-        home = self._home
-        if home is not None and get_ident() != home.thread:
-            return home.call(self._backend.append, room, publication, otherwise=0)
-        return self._backend.append(room, publication)
+        payload = self._payload(self._publication(content, exclude, to, variant))
+        keep, home = self.rules.of(room).keep, self._home
+        if home is None:
+            return self._publish_outside(room, payload, keep)
+        if get_ident() != home.thread:
+            return home.call(self._backend.append, room, payload, keep, otherwise=0)
+        return self._backend.append(room, payload, keep)
+
+    def _payload(self, publication: Publication) -> Publication | bytes:
+        """Give what the backend takes: bytes, where they go to other processes."""
+        if not self._backend.is_shared:
+            return publication
+        if publication.render is not None:
+            raise TypeError(
+                "publish() was given a function that renders for each page, and the other "
+                "processes behind this backend cannot call it: publish HTML, to one room for "
+                "each variant."
+            )
+        payload = bytes(publication)
+        if len(payload) > MOST_BYTES:
+            raise LimitError(
+                f"A publication of {len(payload)} bytes is over the limit of {MOST_BYTES}: publish "
+                "it in pieces, or a link to it."
+            )
+        return payload
+
+    def _publish_outside(self, room: str, payload: Any, keep: Keep) -> Awaitable[int]:
+        """Publish from a process that serves no pages, or none yet."""
+        if not self._backend.is_shared:
+            if not self._warned_of_nobody:
+                self._warned_of_nobody = True
+                report("unheard", room, telemetry=self._telemetry)
+            return self._backend.append(room, payload, keep)
+        if self._outside is None:
+            self._outside = self._backend.sync()
+        append = partial(self._outside.append, room, payload, keep)
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return Done(append())
+        return Waiting(asyncio.ensure_future(asyncio.to_thread(append)))
 
     def _publication(
         self,
@@ -302,8 +427,15 @@ class Hub:
         report_reflection(messages)
         return messages
 
-    def deliver(self, room: str, epoch: str, offset: int, publication: Publication) -> None:
+    def deliver(self, room: str, epoch: str, offset: int, payload: Any) -> None:
         """Push what the backend hands over to the room's pages, in its order."""
+        publication: Publication = payload
+        if isinstance(payload, bytes):
+            try:
+                publication = Publication.read(payload)
+            except BackendError as error:
+                report("unreadable", room, error, telemetry=self._telemetry)
+                return
         self._due.append((room, publication))
         if self._delivers:  # what a publication's rendering publishes comes after it
             return
@@ -314,6 +446,11 @@ class Hub:
         finally:
             self._delivers = False
 
+    def report_gap(self, room: str | None, why: str) -> None:
+        """Take note that publications may be missing."""
+        pattern = None if room is None else self.rules.of(room).pattern
+        report("gap", room or "all rooms", why, telemetry=self._telemetry, room=pattern)
+
     def _deliver(self, room: str, publication: Publication) -> None:
         members = self._rooms.get(room)
         if not members:
@@ -321,15 +458,21 @@ class Hub:
         meant = list(members)  # a page that is lost by being written to leaves the room
         if publication.exclude or publication.to is not None:
             meant = [conn for conn in meant if publication.is_for(conn)]
+        began = perf_counter()
         if publication.render is not None:
-            self._deliver_rendered(room, publication, meant)
-            return
-        for message in publication.messages:
-            write_to(meant, message, room)
+            sent = self._deliver_rendered(room, publication, meant)
+        else:
+            sent = publication.messages
+            for message in publication.messages:
+                write_to(meant, message, room)
+        if self._telemetry is not None:
+            told = {"seconds": perf_counter() - began, "pages": len(meant), **weigh(sent)}
+            emit(self._telemetry, "publish", told, room=self.rules.of(room).pattern)
 
     def _deliver_rendered(
         self, room: str, publication: Publication, meant: list[Connection]
-    ) -> None:
+    ) -> tuple[Message, ...]:
+        """Give what was rendered, each once."""
         render, variant = publication.render, publication.variant
         assert render is not None
         rendered: dict[object, tuple[Message, ...]] = {}
@@ -338,11 +481,12 @@ class Hub:
                 key = conn if variant is None else variant(conn)
                 if key not in rendered:
                     rendered[key] = self._serialise(render(conn))
-            except Exception:  # one page's rendering is no other page's matter
-                _log.exception("%r: rendering a publication to %r failed", conn, room)
+            except Exception as error:  # one page's rendering is no other page's matter
+                conn.report("rendering failed", room, error=error)
                 continue
             for message in rendered[key]:
                 conn.deliver(room, message)
+        return tuple(message for messages in rendered.values() for message in messages)
 
 
 def check_room(room: object) -> None:
@@ -351,8 +495,21 @@ def check_room(room: object) -> None:
         raise TypeError(f"A room is named by a str such as 'chat:lobby', not {room!r}.")
 
 
-def _address(conn: Connection) -> str:
-    return str((conn.scope.get("client") or ("",))[0])
+def _join_name(room: str) -> str:
+    """The name of the work that asks whether a page may join."""
+    return f"join {room}"
+
+
+class _Joining(Waiting[bool]):
+    """Raises a refusal where it is awaited; elsewhere the page is not in the room, and stays."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, bool]:
+        may: bool | Refused = yield from super().__await__()
+        if isinstance(may, Refused):
+            raise may
+        return may
 
 
 def _id_of(conn: Connection | str) -> str:

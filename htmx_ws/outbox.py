@@ -10,11 +10,12 @@ that old news is no loss, the oldest messages are dropped.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 from .security import Limits
 from .wire.serialise import Message
 
-__all__ = ["Outbox"]
+__all__ = ["Outbox", "weigh"]
 
 
 class Outbox:
@@ -81,6 +82,12 @@ class Outbox:
             kept.appendleft((text, key))
         self.waiting.clear()
         self.waiting.extend(kept)
+
+
+def weigh(messages: Iterable[Message]) -> dict[str, float]:
+    """Give the number and the bytes of messages, as telemetry tells them."""
+    sizes = [_size(message.text) for message in messages]
+    return {"messages": len(sizes), "bytes": sum(sizes)}
 
 
 def _size(text: str) -> int:

@@ -26,7 +26,8 @@ from django.utils import translation
 import htmx_ws
 from htmx_ws import Attributes, Backend, Connection, Endpoint, Limits, Refused
 from htmx_ws.host import Host
-from htmx_ws.security import check_origin, refuse
+from htmx_ws.incidents import refuse
+from htmx_ws.security import check_origin
 from htmx_ws.types import ASGIApp, Receive, Scope, Send
 
 from . import sessions

@@ -22,11 +22,12 @@ from hypothesis.stateful import (
     rule,
 )
 
-from htmx_ws.backends import MemoryBackend
+from htmx_ws.backends import KEEP_NONE, Keep, MemoryBackend, Receiver
 from htmx_ws.connection import Connection
 from htmx_ws.dual import Done, Waiting
 from htmx_ws.errors import FragmentError
-from htmx_ws.hub import Hub, Publication
+from htmx_ws.hub import Hub
+from htmx_ws.publication import Publication
 from htmx_ws.reflection import handling
 from htmx_ws.types import Message as Event
 from htmx_ws.wire.content import html
@@ -45,7 +46,7 @@ class Page:
         self.reads = asyncio.Event()
         self.reads.set()
         self.conn = Connection({"path": f"/{name}"}, self._write, hub)
-        hub.connections[self.conn] = None
+        hub.connections[self.conn] = 0.0
 
     async def _write(self, event: Event) -> None:
         if self.broken:
@@ -90,12 +91,15 @@ class Spy(MemoryBackend):
         super().__init__()
         self.handed: list[tuple[str, str, int]] = []
 
-    async def start(self, deliver: Callable[[str, str, int, Any], None]) -> None:
-        def note(room: str, epoch: str, offset: int, publication: Any) -> None:
-            self.handed.append((room, epoch, offset))
-            deliver(room, epoch, offset, publication)
+    async def start(self, receiver: Receiver) -> None:
+        deliver = receiver.deliver
 
-        await super().start(note)
+        def note(room: str, epoch: str, offset: int, payload: Any) -> None:
+            self.handed.append((room, epoch, offset))
+            deliver(room, epoch, offset, payload)
+
+        receiver.deliver = note  # type: ignore[method-assign]  # of this one hub
+        await super().start(receiver)
 
 
 class HubModel(RuleBasedStateMachine):
@@ -490,7 +494,7 @@ async def test_a_page_that_leaves_while_it_is_written_to_is_no_matter_to_the_oth
             hub.leave(page.conn, "room")
 
     leaver = Connection({}, leave_and_write, hub)
-    hub.connections[leaver] = None
+    hub.connections[leaver] = 0.0
     for conn in (pages[0].conn, leaver, pages[1].conn, pages[2].conn):
         hub.join(conn, "room")
     await hub.publish("room", content)
@@ -519,7 +523,7 @@ async def test_pages_are_written_to_in_the_name_of_their_own_task(hub: Hub) -> N
         tasks.append(asyncio.current_task())
 
     conn = Connection({}, transport, hub)
-    hub.connections[conn] = None
+    hub.connections[conn] = 0.0
     hub.join(conn, "room")
     publisher = asyncio.current_task()
     await hub.publish("room", item("a"))
@@ -620,24 +624,27 @@ async def test_a_rendering_that_fails_hurts_no_other_page(
 # --- the backend decides ---------------------------------------------------------------
 
 
-class Delaying:
+class Delaying(MemoryBackend):
     """A backend that keeps publications until a test hands them over, in the test's order."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.kept: list[tuple[str, Publication]] = []
         self.starts = 0
         self.stopped = False
         self.known: asyncio.Future[int] | None = None
 
-    async def start(self, deliver: Callable[[str, str, int, Any], None]) -> None:
-        self.deliver = deliver
+    async def start(self, receiver: Receiver) -> None:
+        self.deliver = receiver.deliver
         self.starts += 1
 
     async def stop(self) -> None:
         self.stopped = True
 
-    def append(self, room: str, publication: Publication) -> Awaitable[int]:
-        self.kept.append((room, publication))
+    def append(  # type: ignore[override]  # what awaits is all that the hub asks for
+        self, room: str, payload: Publication, keep: Keep = KEEP_NONE
+    ) -> Awaitable[int]:
+        self.kept.append((room, payload))
         if self.known is None:
             return Done(len(self.kept))
         return Waiting(self.known)
@@ -861,7 +868,7 @@ async def test_pages_on_two_loops_at_once_are_an_error_that_says_what_to_do() ->
         page = elsewhere.run(open_page())
         with pytest.raises(RuntimeError, match="make one HtmxWS for each loop, or serve all"):
             await hub.start()
-        assert hub.connections == {page.conn: None}
+        assert hub.connections == {page.conn: 0.0}
         elsewhere.run(let_go([page]))
 
 
@@ -886,13 +893,13 @@ class SlowToStart(MemoryBackend):
         self.failures = failures
         self.may_start = asyncio.Event()
 
-    async def start(self, deliver: Callable[[str, str, int, Any], None]) -> None:
+    async def start(self, receiver: Receiver) -> None:
         self.starts += 1
         await self.may_start.wait()
         if self.failures:
             self.failures -= 1
             raise OSError("the broker is away")
-        await super().start(deliver)
+        await super().start(receiver)
 
 
 async def test_pages_that_come_at_once_wait_for_one_start() -> None:

@@ -1,0 +1,74 @@
+"""What holds for all rooms whose names fit a pattern: who may join them.
+
+Names of rooms are often made of what a page wrote, as the number in its address. Where the
+rule stands beside the room and not in each handler, none can forget it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from .backends import KEEP_NONE, Keep
+from .errors import RegistrationError
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+__all__ = ["ANY", "MayJoin", "Room", "Rooms"]
+
+#: Says whether a page may join a room of that name; may be async, a plain one runs in a thread.
+MayJoin = Callable[["Connection", str], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The rule of all rooms whose names fit ``pattern``, in which ``*`` stands for any text.
+
+    ``may_join`` says who may join them, ``keep`` how much of their history is kept.
+    """
+
+    pattern: str
+    may_join: MayJoin | None = None
+    keep: Keep = KEEP_NONE
+
+
+#: The rule of a room that no pattern fits.
+ANY: Final = Room("*")
+
+
+class Rooms:
+    """The rules of an application; where two patterns fit, the one declared first holds."""
+
+    def __init__(self) -> None:
+        self._rules: dict[str, tuple[re.Pattern[str], Room]] = {}
+        self.of = lru_cache(maxsize=10_000)(self._find)
+
+    def declare(self, rule: Room) -> None:
+        """Add a rule; raises ``RegistrationError`` for a pattern that has one, or is none."""
+        if not rule.pattern or not isinstance(rule.pattern, str):
+            raise RegistrationError(f"A room's pattern is text such as 'chat:*', not {rule!r}.")
+        if rule.pattern in self._rules:
+            raise RegistrationError(f"The rooms {rule.pattern!r} have a rule already.")
+        self._rules[rule.pattern] = _compile(rule.pattern), rule
+        self.of.cache_clear()
+
+    def _find(self, room: str) -> Room:
+        """Give the rule of a room."""
+        for pattern, rule in self._rules.values():
+            if pattern.fullmatch(room):
+                return rule
+        return ANY
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    """Make the expression of a pattern; names come from pages, so it must not try in vain."""
+    first, *rest = map(re.escape, pattern.split("*"))
+    if rest:
+        *middle, last = rest
+        # Each star takes the shortest text that fits, once: no other would fit better.
+        first += "".join(f"(?>.*?{part})" for part in middle) + ".*" + last
+    return re.compile(first, re.DOTALL)
