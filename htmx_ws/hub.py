@@ -60,7 +60,7 @@ class Hub:
         self._telemetry = telemetry
         self._begin = begin
         self._let_end: Callable[[], None] | None = None
-        self.rules = Rooms()
+        self.rules: Rooms = Rooms()
         self._rooms: dict[str, dict[Connection, None]] = {}
         self._home: Home | None = None
         self._starting: asyncio.Task[None] | None = None

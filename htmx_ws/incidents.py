@@ -106,7 +106,7 @@ INCIDENTS: Final[Mapping[str, Incident]] = {
         _ERROR, "%r: the connect hook %s failed", "failure", _BACK, 1013
     ),
     "bad address": Incident(
-        _WARNING, "%r: its address does not fit %s: %s", "handshake.refused", _STAYS, 4400
+        _WARNING, "%r: its address does not fit %s: %s", "refused", _STAYS, 4400
     ),
     "disconnect hook failed": Incident(
         _ERROR,

@@ -93,7 +93,7 @@ class Page:
         self._debug = debug
         self._overlay = overlay
         self._telemetry = conn.telemetry
-        self._began = clock.loop.time()
+        self._began: float | None = None  # when it was accepted
         self._context = copy_context()
         # Handlers run in the page's own context until one of them sets a variable: then the
         # following ones each get a copy of what it was before.
@@ -133,6 +133,7 @@ class Page:
         conn.on_abandon = self._expire
         try:
             await self._send({"type": "websocket.accept", "subprotocol": subprotocol})
+            self._began = self._clock.loop.time()
             emit(self._telemetry, "connection.start", route=conn.route, dialect=conn.dialect)
             if await self._connect():
                 try:
@@ -263,11 +264,19 @@ class Page:
             else:
                 await handler.around.run(self.conn, frame, call)
         except BaseException as error:
-            failed = type(error).__name__
+            failed = self._name_failure(error)
             raise
         finally:
             taken = {"seconds": perf_counter() - began}
             emit(self._telemetry, "handler.stop", taken, error=failed, **about)
+
+    def _name_failure(self, error: BaseException) -> str | None:
+        """Name an error; None where a page goes, or is turned away, as it should."""
+        if isinstance(error, (Refused, asyncio.CancelledError, GeneratorExit)):
+            return None
+        if isinstance(error, Exception) and self._endpoint.host.refusal(error) is not None:
+            return None
+        return type(error).__name__
 
     async def _catch_up(self) -> None:
         """Wait until a page has read what it was sent, before more is done for it."""
@@ -640,14 +649,15 @@ class Page:
         if self._entered and self._endpoint.disconnect is not None:
             await self._run_disconnect_hook(self._endpoint.disconnect)
         conn.forget()
-        emit(
-            self._telemetry,
-            "connection.stop",
-            {"seconds": self._clock.loop.time() - self._began},
-            route=conn.route,
-            dialect=conn.dialect,
-            code=None if conn.closing is None else conn.closing[0],
-        )
+        if self._began is not None:
+            emit(
+                self._telemetry,
+                "connection.stop",
+                {"seconds": self._clock.loop.time() - self._began},
+                route=conn.route,
+                dialect=conn.dialect,
+                code=None if conn.closing is None else conn.closing[0],
+            )
 
     async def _run_disconnect_hook(self, hook: Handler) -> None:
         conn, limits = self.conn, self.conn.limits

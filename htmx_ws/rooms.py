@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from .backends import KEEP_NONE, Keep
@@ -36,6 +35,9 @@ class Room:
     keep: Keep = KEEP_NONE
 
 
+#: Of how many rooms the rule is remembered: names come from pages.
+_MOST_KNOWN: Final = 10_000
+
 #: The rule of a room that no pattern fits.
 ANY: Final = Room("*")
 
@@ -45,7 +47,7 @@ class Rooms:
 
     def __init__(self) -> None:
         self._rules: dict[str, tuple[re.Pattern[str], Room]] = {}
-        self.of = lru_cache(maxsize=10_000)(self._find)
+        self._known: dict[str, Room] = {}
 
     def declare(self, rule: Room) -> None:
         """Add a rule; raises ``RegistrationError`` for a pattern that has one, or is none."""
@@ -54,10 +56,18 @@ class Rooms:
         if rule.pattern in self._rules:
             raise RegistrationError(f"The rooms {rule.pattern!r} have a rule already.")
         self._rules[rule.pattern] = _compile(rule.pattern), rule
-        self.of.cache_clear()
+        self._known.clear()
+
+    def of(self, room: str) -> Room:
+        """Give the rule of a room."""
+        rule = self._known.get(room)
+        if rule is None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            rule = self._known[room] = self._find(room)
+        return rule
 
     def _find(self, room: str) -> Room:
-        """Give the rule of a room."""
         for pattern, rule in self._rules.values():
             if pattern.fullmatch(room):
                 return rule

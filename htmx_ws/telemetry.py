@@ -75,7 +75,7 @@ EVENTS: Final[Mapping[str, Told]] = {
     "gap": Told("publications of a room, or of all, may be missing", (), ("room", "why")),
     "drain.start": Told("a drain begins", ("pages",)),
     "drain.stop": Told("a drain is over", ("seconds", "pages")),
-    "refused": Told("a page may not join a room, or its login is over", (), ("route", "why")),
+    "refused": Told("an accepted page may not stay, or not join a room", (), ("route", "why")),
     "failure": Told("something failed, of which the log tells", (), ("route", "why")),
 }
 
