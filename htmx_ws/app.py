@@ -27,6 +27,7 @@ from .incidents import refuse, report
 from .lifecycle import Page, send_close
 from .markup import Attributes, connect_attrs, dialect_of, new_page, scripts, send_attrs
 from .middleware import wrap
+from .presence import Presence, Present
 from .readiness import Readiness
 from .reauth import Reauth, ask_again
 from .rooms import MayJoin, Room
@@ -199,14 +200,22 @@ class HtmxWS:
 
     # --- rooms -------------------------------------------------------------------------
 
-    def room(self, pattern: str, *, may_join: MayJoin | None = None) -> None:
+    def room(
+        self,
+        pattern: str,
+        *,
+        may_join: MayJoin | None = None,
+        presence: Presence | bool = False,
+    ) -> None:
         """Say what holds for the rooms whose names fit a pattern: ``chat:*``, ``*`` for any text.
 
         ``may_join`` gives whether a page may join, from its connection and the room's name; it
         may be async, a plain function runs in a thread. A page that may not is turned away where
-        the join is awaited. Where two patterns fit, the one declared first holds.
+        the join is awaited. ``presence`` has it known, in all processes, who is there: True, or a
+        ``Presence`` that says how. Where two patterns fit, the one declared first holds.
         """
-        self._hub.rules.declare(Room(pattern, may_join))
+        its_presence = Presence() if presence is True else presence or None
+        self._hub.rules.declare(Room(pattern, may_join, its_presence))
 
     def publish(
         self,
@@ -230,6 +239,17 @@ class HtmxWS:
         """The pages that are in a room, in the order in which they joined."""
         return self._hub.members(room)
 
+    def presence(self, room: str) -> list[Present]:
+        """Give who is in a room, in any process, in the order in which they came.
+
+        Of rooms whose rule has ``presence``: see ``room``. Reads what this process has heard.
+        """
+        return self._hub.roll.look(room)
+
+    def count(self, *, user: object = None, room: str | None = None) -> Awaitable[int]:
+        """Count the pages of a visitor, of a room, or all, in all processes; to be awaited."""
+        return self._hub.ask({"do": "count", "user": user, "room": room, "conn": None})
+
     def disconnect(
         self,
         *,
@@ -238,15 +258,17 @@ class HtmxWS:
         conn: Connection | str | None = None,
         code: int = 1008,
         reason: str = "",
-    ) -> int:
-        """Close the pages of a visitor, of a room, or one, by its id; gives how many there were.
+    ) -> Awaitable[int]:
+        """Close the pages of a visitor, of a room, or one, by its id, in all processes.
 
-        After 1008 and 4000 to 4999 htmx stays away, after 1012 it comes back. Works in threads.
+        Acts whether it is awaited or not; awaiting it gives how many there were. After 1008 and
+        4000 to 4999 htmx stays away, after 1012 it comes back. Works in threads, where it blocks.
         Raises ``TypeError`` when nothing says which pages are meant.
         """
         if user is None and room is None and conn is None:
             raise TypeError("disconnect() takes user=, room= or conn=: which pages to close.")
-        return self._hub.disconnect(code, reason, user=user, room=room, conn=conn)
+        which = {"user": user, "room": room, "conn": conn}
+        return self._hub.ask({"do": "disconnect", "code": code, "reason": reason, **which})
 
     @property
     def is_ready(self) -> bool:

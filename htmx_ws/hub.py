@@ -9,20 +9,26 @@ another.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Generator, Iterable
+from contextlib import suppress
+from contextvars import Context
 from functools import partial
 from inspect import isawaitable, iscoroutinefunction
 from threading import get_ident
 from time import perf_counter
 from typing import Any, Final
 
-from .backends import Backend, Keep, SyncAppender
+from .backends import KEEP_NONE, Backend, Keep, SyncAppender
 from .connection import Connection, release_spare, write_to
 from .dual import Done, Home, Waiting
 from .errors import BackendError, LimitError, Refused
 from .incidents import refuse, report
+from .lifecycle import HURRY_SECONDS
 from .outbox import weigh
+from .peers import ROOM, Peers, Said
+from .presence import Roll
 from .publication import Publication
 from .reflection import report_reflection
 from .results import is_deferred, refuse_bare_str
@@ -61,6 +67,9 @@ class Hub:
         self._begin = begin
         self._let_end: Callable[[], None] | None = None
         self.rules: Rooms = Rooms()
+        self.peers: Peers = self._make_peers()
+        self.roll: Roll = Roll(self.peers, lambda room: self.rules.of(room).presence)
+        self._talking: asyncio.Task[None] | None = None
         self._rooms: dict[str, dict[Connection, None]] = {}
         self._home: Home | None = None
         self._starting: asyncio.Task[None] | None = None
@@ -112,17 +121,24 @@ class Hub:
             found = [each for each in found if each.id == _id_of(conn)]
         return found
 
-    def disconnect(self, code: int, reason: str, **which: Any) -> int:
-        """Close the pages that ``find`` gives; give how many there were."""
+    def ask(self, what: dict[str, Any]) -> Awaitable[int]:
+        """Have all processes do something with the pages that ``find`` gives; give how many.
+
+        A process that serves none gets no answers, and gives any number.
+        """
+        if isinstance(what["conn"], Connection):
+            what = {**what, "conn": what["conn"].id}
         home = self._home
         if home is None:
-            return 0
+            if self._backend.is_shared:
+                said = {"does": "ask", "by": "", "question": "", "what": what}
+                return self._append_outside(ROOM, json.dumps(said).encode(), KEEP_NONE)
+            return Done(0)
         if get_ident() != home.thread:
-            return home.run(partial(self.disconnect, code, reason, **which), otherwise=0)
-        found = self.find(**which)
-        for conn in found:
-            conn.close(code, reason)
-        return len(found)
+            return home.call(self.ask, what, otherwise=0)
+        if self._backend.is_shared:
+            return Waiting(asyncio.ensure_future(self.peers.ask(what)))
+        return Done(self._answer(what))
 
     # --- start and stop ----------------------------------------------------------------
 
@@ -157,16 +173,43 @@ class Hub:
             await self._backend.start(self)
             self._home = home
             self._let_end = None if self._begin is None else self._begin()
+            self.peers = self._make_peers()
+            self.roll = Roll(self.peers, lambda room: self.rules.of(room).presence)
+            if self._backend.is_shared:
+                await self._backend.subscribe((ROOM,))
+                self._talking = home.loop.create_task(self.peers.live_on(), context=Context())
         finally:
             self._starting = None
+
+    def _make_peers(self) -> Peers:
+        return Peers(
+            lambda said: self._backend.append(ROOM, said),
+            answer=self._answer,
+            listen=lambda said: self.roll.hear(said),
+            forget=lambda peer: self.roll.forget(peer),
+        )
+
+    def _answer(self, what: Said) -> int:
+        """Do what any process asks of all."""
+        which = {name: what[name] for name in ("user", "room", "conn")}
+        found = self.find(**which)
+        if what["do"] == "disconnect":
+            for conn in found:
+                conn.close(what["code"], what["reason"])
+        return len(found)
 
     async def stop(self) -> None:
         """Close every page with 1012, so that it comes back, and let the backend go."""
         if self._let_end is not None:
             self._let_end()
         for conn in list(self.connections):
-            conn.close(refuse("restart"), "restart")
+            _send_back(conn)
         await self._wait_until_empty(STOP_SECONDS)
+        self.roll.stop()
+        if self._talking is not None:
+            self._talking.cancel()
+            self.peers.say("bye")
+            await self.peers.have_said()
         await self._backend.stop()
         self._home = None
         self.is_draining = False
@@ -186,7 +229,7 @@ class Hub:
             due = min(len(pages), 1 + rate * (loop.time() - began)) if closed else 1
             due = len(pages) if rate == float("inf") else int(due)
             for conn in pages[closed:due]:
-                conn.close(refuse("restart"), "restart")
+                _send_back(conn)
             closed = due
             await asyncio.sleep(DRAIN_STEP if closed < len(pages) else 0)
         await self._wait_until_empty(wait)
@@ -198,14 +241,18 @@ class Hub:
             return
         if self._empty is None:
             self._empty = asyncio.Event()
+        empty = self._empty
         try:
             async with asyncio.timeout(seconds):
-                await self._empty.wait()
+                await empty.wait()
         except TimeoutError:
             left = list(self.connections)
             report("pages left", len(left), seconds, telemetry=self._telemetry)
             for conn in left:
                 conn.abandon()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(3 * HURRY_SECONDS):
+                    await empty.wait()
 
     # --- rooms -------------------------------------------------------------------------
 
@@ -224,23 +271,15 @@ class Hub:
         return _Joining(asking, otherwise=False)
 
     def _check_limits(self, conn: Connection, room: str) -> None:
-        limits, most = conn.limits, ""
+        limits = conn.limits
         if len(room) > limits.room_name:
-            most, why = (
-                "room_name",
-                (
-                    f"A room's name of {len(room)} characters is over the limit of "
-                    f"{limits.room_name} (Limits.room_name)."
-                ),
-            )
+            limit, why = "room_name", f"A room's name has {len(room)} characters, over the limit of"
         elif len(conn.rooms) >= limits.rooms:
-            most, why = (
-                "rooms",
-                (f"A page is in {len(conn.rooms)} rooms, and that is the limit (Limits.rooms)."),
-            )
-        if most:
-            emit(conn.telemetry, "limit", route=conn.route, limit=most)
-            raise LimitError(why)
+            limit, why = "rooms", f"A page is in {len(conn.rooms)} rooms, and is to join more than"
+        else:
+            return
+        emit(conn.telemetry, "limit", route=conn.route, limit=limit)
+        raise LimitError(f"{why} {getattr(limits, limit)} (Limits.{limit}).")
 
     def _put(self, conn: Connection, room: str) -> Awaitable[bool]:
         members = self._rooms.get(room)
@@ -252,6 +291,7 @@ class Hub:
                 subscribing.add_done_callback(lambda _: self._subscribing.pop(room, None))
         members[conn] = None
         conn.note_joined(room)
+        self.roll.enter(conn, room)
         waits_for = self._subscribing.get(room)
         return Done(True) if waits_for is None else Waiting(waits_for, otherwise=False)
 
@@ -301,6 +341,7 @@ class Hub:
         if members is None or conn not in members:
             return Done(False)
         del members[conn]
+        self.roll.leave(conn, room)
         if not members:
             self._drop(room)
         conn.rooms.discard(room)
@@ -310,9 +351,10 @@ class Hub:
         """Take a page out of all its rooms; its ``rooms`` goes on to name them."""
         for room in conn.rooms:
             members = self._rooms.get(room)
-            if members is None:
+            if members is None or conn not in members:
                 continue
-            members.pop(conn, None)
+            del members[conn]
+            self.roll.leave(conn, room)
             if not members:
                 self._drop(room)
 
@@ -386,6 +428,9 @@ class Hub:
                 self._warned_of_nobody = True
                 report("unheard", room, telemetry=self._telemetry)
             return self._backend.append(room, payload, keep)
+        return self._append_outside(room, payload, keep)
+
+    def _append_outside(self, room: str, payload: Any, keep: Keep) -> Awaitable[int]:
         if self._outside is None:
             self._outside = self._backend.sync()
         append = partial(self._outside.append, room, payload, keep)
@@ -429,6 +474,9 @@ class Hub:
 
     def deliver(self, room: str, epoch: str, offset: int, payload: Any) -> None:
         """Push what the backend hands over to the room's pages, in its order."""
+        if room == ROOM:
+            self.peers.take(payload)
+            return
         publication: Publication = payload
         if isinstance(payload, bytes):
             try:
@@ -448,6 +496,8 @@ class Hub:
 
     def report_gap(self, room: str | None, why: str) -> None:
         """Take note that publications may be missing."""
+        if room in (None, ROOM):
+            self.roll.catch_up()
         pattern = None if room is None else self.rules.of(room).pattern
         report("gap", room or "all rooms", why, telemetry=self._telemetry, room=pattern)
 
@@ -491,8 +541,14 @@ class Hub:
 
 def check_room(room: object) -> None:
     """Raise ``TypeError`` for what cannot name a room."""
-    if not isinstance(room, str) or not room:
+    if not isinstance(room, str) or not room or room == ROOM:
         raise TypeError(f"A room is named by a str such as 'chat:lobby', not {room!r}.")
+
+
+def _send_back(conn: Connection) -> None:
+    """Close a page, so that it comes back to another process."""
+    conn.report("restart")
+    conn.close(refuse("restart"), "restart")
 
 
 def _join_name(room: str) -> str:

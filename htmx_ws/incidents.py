@@ -114,6 +114,7 @@ INCIDENTS: Final[Mapping[str, Incident]] = {
         "failure",
     ),
     "refusal failed": Incident(_ERROR, "%r: what it was to be told could not be sent", "failure"),
+    "presence hook failed": Incident(_ERROR, "The hook %s of the room %r failed", "failure"),
     "work failed": Incident(_ERROR, "%r: its work %r failed", "failure"),
     "wait cancelled": Incident(_INFO, "%r: what %s waited for was cancelled", ""),
     "late handlers": Incident(
@@ -121,6 +122,9 @@ INCIDENTS: Final[Mapping[str, Incident]] = {
         "%r has gone, and its handlers did not finish in %s s, so they are cancelled "
         "(Limits.handler_seconds)",
         "limit",
+    ),
+    "abandoned": Incident(
+        _WARNING, "%r is let go, as its process ends: its handlers are cancelled", "failure"
     ),
     "late work": Incident(_ERROR, "%r has gone, and its %s did not finish", "failure"),
     "unescaped": Incident(

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator, Mapping
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
 from contextvars import Context, copy_context
 from time import perf_counter
 from types import coroutine
@@ -55,6 +55,9 @@ RESERVED_FIELD: Final = "htmx-ws"
 #: frame, in seconds: it may not be reading.
 CLOSE_SECONDS: Final = 2.0
 
+#: How long each thing that a page's end waits for may take once its process must end, in seconds.
+HURRY_SECONDS: Final = 1.0
+
 #: Longer than any page lives that may send nothing more, in seconds.
 _LONG: Final = 86_400.0
 
@@ -69,7 +72,17 @@ class Page:
         *("__weakref__", "_beside", "_burst", "_cancelled_by_us", "_clock", "_closer"),
         *("_context", "_deadline", "_debug", "_endpoint", "_entered", "_hint", "_inbox"),
         *("_has_room", "_isolates", "_left", "_most_beside", "_plain", "_reader"),
-        *("_began", "_holds", "_most_fields", "_overlay", "_reading_on", "_receive", "_send"),
+        *(
+            "_began",
+            "_holds",
+            "_hurries",
+            "_limit",
+            "_most_fields",
+            "_overlay",
+            "_reading_on",
+            "_receive",
+            "_send",
+        ),
         *("_shown", "_since", "_spent", "_surely_small", "_task", "_telemetry", "_told_of_rate"),
         *("_unclosable", "_waits", "at_work", "conn", "is_watched"),
     )
@@ -124,13 +137,15 @@ class Page:
         self._deadline: asyncio.TimerHandle | None = None
         self._closer: asyncio.Task[None] | None = None
         self._unclosable: Exception | None = None
+        self._hurries = False  # as its process must end
+        self._limit: asyncio.Timeout | None = None  # of what its end waits for
 
     async def serve(self, subprotocol: str | None = None) -> None:
         """Accept the page and serve it until it has gone."""
         conn = self.conn
         conn.on_close = self._interrupt
         conn.on_block = self._be_watched
-        conn.on_abandon = self._expire
+        conn.on_abandon = self._hurry
         try:
             await self._send({"type": "websocket.accept", "subprotocol": subprotocol})
             self._began = self._clock.loop.time()
@@ -152,7 +167,7 @@ class Page:
                 raise
         finally:
             self._waits = False
-            conn.on_abandon = None
+            conn.on_abandon = self._hurry_the_end
             ending = asyncio.create_task(self._end(), context=self._context.copy())
             _endings.add(ending)
             ending.add_done_callback(_endings.discard)
@@ -613,10 +628,34 @@ class Page:
     def _expire(self) -> None:
         seconds = self.conn.limits.handler_seconds
         self.conn.report("late handlers", seconds, limit="handler_seconds")
+        self._cancel_handlers()
+
+    def _cancel_handlers(self) -> None:
         self._inbox = None
         self._cancel()
         for task in self._beside or ():
             task.cancel()
+
+    def _hurry(self) -> None:
+        """Cancel the handlers, and let the end take a moment: the process must end."""
+        self._hurry_the_end()
+        self.conn.report("abandoned")
+        self._cancel_handlers()
+
+    def _hurry_the_end(self) -> None:
+        self._hurries = True
+        if self._limit is not None:
+            self._limit.reschedule(self._clock.loop.time() + HURRY_SECONDS)
+
+    @asynccontextmanager
+    async def _within(self, seconds: float) -> AsyncGenerator[None, None]:
+        """Raise ``TimeoutError`` in what takes longer, or still runs when the process must end."""
+        most = min(seconds, HURRY_SECONDS) if self._hurries else seconds
+        async with asyncio.timeout(most) as self._limit:
+            try:
+                yield
+            finally:
+                self._limit = None
 
     def _cancel(self) -> None:
         self._cancelled_by_us = True
@@ -641,10 +680,13 @@ class Page:
         conn.let_go()
         left = [*(self._beside or ()), *conn.work]
         if left:
-            _, late = await asyncio.wait(left, timeout=limits.handler_seconds)
-            for task in late:
-                conn.report("late work", task.get_name())
-                task.cancel()
+            with suppress(TimeoutError):
+                async with self._within(limits.handler_seconds):
+                    await asyncio.wait(left)
+            for task in left:
+                if not task.done():
+                    conn.report("late work", task.get_name())
+                    task.cancel()
         conn.leave_all()
         if self._entered and self._endpoint.disconnect is not None:
             await self._run_disconnect_hook(self._endpoint.disconnect)
@@ -662,7 +704,7 @@ class Page:
     async def _run_disconnect_hook(self, hook: Handler) -> None:
         conn, limits = self.conn, self.conn.limits
         try:
-            async with asyncio.timeout(limits.hook_seconds):
+            async with self._within(limits.hook_seconds):
                 arguments = hook.bind(conn)
 
                 async def call(more: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from .backends import KEEP_NONE, Keep
 from .errors import RegistrationError
+from .presence import Presence
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -27,11 +28,13 @@ MayJoin = Callable[["Connection", str], object]
 class Room:
     """The rule of all rooms whose names fit ``pattern``, in which ``*`` stands for any text.
 
-    ``may_join`` says who may join them, ``keep`` how much of their history is kept.
+    ``may_join`` says who may join them, ``presence`` how it is kept who is there, ``keep`` how
+    much of their history is.
     """
 
     pattern: str
     may_join: MayJoin | None = None
+    presence: Presence | None = None
     keep: Keep = KEEP_NONE
 
 

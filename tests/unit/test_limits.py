@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
@@ -100,7 +101,7 @@ async def test_a_page_that_may_send_nothing_is_not_read_and_can_be_closed() -> N
         assert await page.receive() == text_of(item("1"))
         await page.send(msg="2")
         await asyncio.sleep(0)
-        assert live.disconnect(user="ann", code=4001) == 1
+        assert await live.disconnect(user="ann", code=4001) == 1
         assert await page.closed() == 4001
         assert page.pending == []
 
@@ -230,10 +231,10 @@ async def test_the_pages_of_a_visitor_or_a_room_are_sent_away(
     for page in pages:
         await page.open()
     if from_a_thread:
-        count = await asyncio.to_thread(live.disconnect, code=4401, reason="bye", **which)
+        told = await asyncio.to_thread(live.disconnect, code=4401, reason="bye", **which)
     else:
-        count = live.disconnect(code=4401, reason="bye", **which)
-    assert count == len(away)
+        told = live.disconnect(code=4401, reason="bye", **which)
+    assert await told == len(away)
     for n in away:
         assert await pages[n].closed() == 4401
         assert pages[n].reason == "bye"
@@ -246,13 +247,13 @@ async def test_one_page_is_sent_away_by_its_connection_or_its_id() -> None:
     live = an_app()
     async with Socket(live, "/ws") as a, Socket(live, "/ws") as b:
         first, second = live.members("room")
-        assert live.disconnect(conn=first) == 1
-        assert live.disconnect(conn=second.id, code=1012) == 1
+        assert await live.disconnect(conn=first) == 1
+        assert await live.disconnect(conn=second.id, code=1012) == 1
         assert (await a.closed(), await b.closed()) == (1008, 1012)
 
 
-def test_where_no_page_is_served_nobody_is_sent_away() -> None:
-    assert an_app().disconnect(user="ann") == 0
+async def test_where_no_page_is_served_nobody_is_sent_away() -> None:
+    assert await an_app().disconnect(user="ann") == 0
 
 
 def test_one_says_whom_to_send_away() -> None:
@@ -266,13 +267,13 @@ async def test_a_thread_may_send_away_though_the_loop_has_ended() -> None:
         pass
     home = live._hub._home
     assert home is not None
-    answers: list[int] = []
+    answers: list[Awaitable[int]] = []
     home.loop = asyncio.new_event_loop()
     home.loop.close()
     thread = threading.Thread(target=lambda: answers.append(live.disconnect(user="ann")))
     thread.start()
     await asyncio.to_thread(thread.join)
-    assert answers == [0]
+    assert [await answer for answer in answers] == [0]
 
 
 # --- draining --------------------------------------------------------------------------
