@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         RegistrationError,
     )
     from .markup import Attributes, connect_attrs, new_page, page_field, scripts, send_attrs
+    from .pages import PageMarkup
     from .presence import Presence, Present
     from .security import ALLOW_ALL, Limits
     from .telemetry import Event
@@ -77,6 +78,7 @@ __all__ = [
     "Limits",
     "MemoryBackend",
     "Message",
+    "PageMarkup",
     "Presence",
     "Present",
     "Refused",
@@ -114,6 +116,7 @@ _MODULES: Final = {
     "errors": "BackendError BadSignature BindingError FragmentError FrameError FrameTooBig "
     "HtmxWSError LimitError Refused RegistrationError",
     "markup": "Attributes connect_attrs new_page page_field scripts send_attrs",
+    "pages": "PageMarkup",
     "presence": "Presence Present",
     "security": "ALLOW_ALL Limits",
     "telemetry": "Event",

@@ -15,10 +15,11 @@ from functools import cached_property
 from inspect import isawaitable, iscoroutinefunction
 from typing import Any, ClassVar, Final, TypeVar
 
-from .backends import Backend, MemoryBackend, from_url
+from .backends import Backend, Keep, MemoryBackend, from_url
 from .backpressure import name_unbounded
 from .clock import Clock
 from .connection import Connection, close_reason
+from .cursor import RESUME
 from .endpoint import Endpoint
 from .errors import HtmxWSError, Refused, RegistrationError
 from .host import Host
@@ -27,10 +28,12 @@ from .incidents import refuse, report
 from .lifecycle import Page, send_close
 from .markup import Attributes, connect_attrs, dialect_of, new_page, scripts, send_attrs
 from .middleware import wrap
+from .pages import PageMarkup, opening
 from .presence import Presence, Present
 from .readiness import Readiness
 from .reauth import Reauth, ask_again
-from .rooms import MayJoin, Room
+from .resume import Resume
+from .rooms import MayJoin, Room, Snapshot
 from .routing import scope_path
 from .security import ALLOW_ALL, Limits, address_of, check_allow_list, check_origin
 from .shutdown import drain_at_sigterm
@@ -206,16 +209,24 @@ class HtmxWS:
         *,
         may_join: MayJoin | None = None,
         presence: Presence | bool = False,
+        history: int = 0,
+        max_age: float = 3600.0,
+        snapshot: Snapshot | None = None,
     ) -> None:
         """Say what holds for the rooms whose names fit a pattern: ``chat:*``, ``*`` for any text.
 
         ``may_join`` gives whether a page may join, from its connection and the room's name; it
         may be async, a plain function runs in a thread. A page that may not is turned away where
         the join is awaited. ``presence`` has it known, in all processes, who is there: True, or a
-        ``Presence`` that says how. Where two patterns fit, the one declared first holds.
+        ``Presence`` that says how. With a ``history`` of so many publications, no older than
+        ``max_age`` seconds, a page that comes back gets what it missed (see ``page``); where that
+        is more, ``snapshot`` gives what the room is now, from the connection and the name, as a
+        handler gives its result; without one the page reloads. Where two patterns fit, the one
+        declared first holds.
         """
         its_presence = Presence() if presence is True else presence or None
-        self._hub.rules.declare(Room(pattern, may_join, its_presence))
+        keep = Keep(history, max_age)
+        self._hub.rules.declare(Room(pattern, may_join, its_presence, keep, snapshot))
 
     def publish(
         self,
@@ -356,9 +367,36 @@ class HtmxWS:
         """
         return connect_attrs(url, page=page)
 
-    def send_attrs(self) -> Attributes:
-        """Give the attributes of an element that sends, on htmx 2 and 4."""
-        return send_attrs()
+    def page(
+        self,
+        url: object,
+        *,
+        rooms: Iterable[str] = (),
+        element: str = "htmx-ws",
+        to: object = "",
+    ) -> PageMarkup:
+        """Give the markup of a page that connects to ``url``, and that resumes.
+
+        ``page = await live.page(url, rooms=["chat:lobby"])``, in a plain function without
+        ``await``, before anything is queried that the page is rendered from: what is published to
+        these rooms from then on reaches the page, once. They are those that its connect hook
+        joins, as far as they keep a history. ``element`` is the id of the element that connects.
+        With ``page_tokens``, ``to`` is whom ``new_page`` signs for.
+        """
+        token = self.new_page(to=to) if self._page_tokens else new_page()
+        kept = [room for room in rooms if self._hub.rules.of(room).keep.most]
+        return PageMarkup(url, token, element, self._hub.where(kept))
+
+    def send_attrs(self, trigger: str | None = None, *, recover: str | None = None) -> Attributes:
+        """Give the attributes of an element that sends, on htmx 2 and 4.
+
+        ``trigger`` is its hx-trigger. ``recover`` is the id of the element that connects: then a
+        form is sent again whenever the socket opens, so that the server knows what is half typed
+        in it; for forms whose handler only takes note, as at ``change``.
+        """
+        if recover is not None:
+            trigger = f"{trigger or 'change'}, {opening(recover)}"
+        return send_attrs(trigger)
 
     # --- while it runs -----------------------------------------------------------------
 
@@ -522,9 +560,12 @@ class HtmxWS:
         if (await receive())["type"] != "websocket.connect":
             return None
         await self._hub.start()
+        if RESUME in conn.query:
+            conn.resume = Resume(conn, self._hub)
         why_not = self._hub.enter(conn)
         if why_not is not None:
             conn.report("full", why_not, code=503)
+            conn.let_go()
             await _deny(scope, send)
             return None
         debug = self._debug or TESTING in (scope.get("extensions") or {})

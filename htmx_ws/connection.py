@@ -38,6 +38,7 @@ from types import SimpleNamespace, coroutine
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import parse_qs
 
+from .backends import Position
 from .dual import Done, Home, Waiting
 from .errors import Refused
 from .incidents import refuse, report
@@ -76,6 +77,17 @@ class Rooms(Protocol):
     def forget(self, conn: Connection) -> None: ...
 
 
+class Resuming(Protocol):
+    """What is known of a page that comes back to where it was: see ``resume``."""
+
+    def hear(self, values: Mapping[str, Any]) -> None: ...
+    def enter(self, room: str, ready: Awaitable[bool] | None = None) -> None: ...
+    def leave(self, room: str) -> None: ...
+    def takes(self, room: str, position: Position) -> bool: ...
+    def close(self, room: str | None) -> None: ...
+    def stop(self) -> None: ...
+
+
 class Connection:
     """One open page: its ``id``, ``scope``, ``path_params``, ``query``, ``state`` and ``rooms``.
 
@@ -89,8 +101,8 @@ class Connection:
         *("__weakref__", "_busy", "_drained", "_gates", "_holds", "_hub", "_loop", "_outbox"),
         *("_query", "_strict", "_stuck_since", "_swap", "_target", "_thread", "_transport"),
         *("_work", "_writer", "address", "app"),
-        *("closing", "dialect", "gone", "home", "id", "identity", "limits", "on_block"),
-        *("on_abandon", "on_close", "path_params", "rooms", "route", "runtime", "scope"),
+        *("closing", "dialect", "gone", "heir", "home", "id", "identity", "limits", "on_block"),
+        *("on_abandon", "on_close", "path_params", "resume", "rooms", "route", "runtime", "scope"),
         *("state", "telemetry"),
     )
 
@@ -118,11 +130,13 @@ class Connection:
         self.telemetry: Telemetry | None = telemetry
         self.state: SimpleNamespace = SimpleNamespace(**(scope.get("state") or {}))
         self.rooms: set[str] = set()
+        self.resume: Resuming | None = None
         self.dialect: Dialect | None = None
         self.limits: Limits = Limits() if limits is None else limits
         self.home: Home = Home.here()
         self._loop, self._thread = self.home.loop, self.home.thread
         self.gone: bool = False
+        self.heir: Connection | None = None
         self.identity: Any = None
         self.closing: tuple[int, str] | None = None
         self.on_close: Callable[[], None] | None = None
@@ -357,7 +371,20 @@ class Connection:
         """
         if get_ident() != self._thread:
             return self.home.call(self.join, room, otherwise=False)
+        if self.heir is not None:
+            return self.heir.join(room)
         return self._hub.join(self, room)
+
+    def inherit_to(self, heir: Connection) -> None:
+        """Have another socket of the page written to from now on; this one is read as before."""
+        self.heir = heir
+        if self.resume is not None:
+            self.resume.stop()
+
+        async def write_to_heir(event: Mapping[str, Any]) -> None:
+            heir.push(Message(event["text"]))
+
+        self._transport = write_to_heir
 
     def note_joined(self, room: str) -> None:
         """Take note that it is in a room, which is held where all that it joins is."""
@@ -369,6 +396,8 @@ class Connection:
         """Leave a room; every room is left by itself when the page goes."""
         if get_ident() != self._thread:
             return self.home.call(self.leave, room, otherwise=False)
+        if self.heir is not None:
+            return self.heir.leave(room)
         self._gates.pop(room, None)
         return self._hub.leave(self, room)
 
@@ -513,6 +542,8 @@ class Connection:
         self.gone = True
         self._outbox = None
         self._gates.clear()
+        if self.resume is not None:
+            self.resume.stop()
         self._report_drained(False)
         if self._writer is not None:
             self._writer.cancel()

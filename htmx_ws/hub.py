@@ -11,16 +11,17 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from contextvars import Context
+from dataclasses import replace
 from functools import partial
 from inspect import isawaitable, iscoroutinefunction
 from threading import get_ident
 from time import perf_counter
 from typing import Any, Final
 
-from .backends import KEEP_NONE, Backend, Keep, SyncAppender
+from .backends import KEEP_NONE, Backend, Keep, Position, SyncAppender
 from .connection import Connection, release_spare, write_to
 from .dual import Done, Home, Waiting
 from .errors import BackendError, LimitError, Refused
@@ -32,8 +33,11 @@ from .presence import Roll
 from .publication import Publication
 from .reflection import report_reflection
 from .results import is_deferred, refuse_bare_str
-from .rooms import MayJoin, Rooms
+from .resume import cursor_message, with_cursor
+from .rooms import MayJoin, Room, Rooms
+from .tabs import Tabs
 from .telemetry import Telemetry, emit
+from .wire.once import make_once
 from .wire.serialise import Message, serialise
 
 __all__ = ["Hub"]
@@ -61,12 +65,13 @@ class Hub:
         telemetry: Telemetry | None = None,
         begin: Callable[[], Callable[[], None]] | None = None,
     ) -> None:
-        self._backend = backend
+        self.backend = backend
         self._strict = strict_html
         self._telemetry = telemetry
         self._begin = begin
         self._let_end: Callable[[], None] | None = None
         self.rules: Rooms = Rooms()
+        self._tabs = Tabs(self.leave_all)
         self.peers: Peers = self._make_peers()
         self.roll: Roll = Roll(self.peers, lambda room: self.rules.of(room).presence)
         self._talking: asyncio.Task[None] | None = None
@@ -79,7 +84,7 @@ class Hub:
         self._leaving: set[asyncio.Task[None]] = set()
         self._outside: SyncAppender | None = None
         self._warned_of_nobody = False
-        self._due: deque[tuple[str, Publication]] = deque()
+        self._due: deque[tuple[str, Position, Publication]] = deque()
         self._delivers = False
         #: The pages that are here, and when each came, or was last known to be logged in.
         self.connections: dict[Connection, float] = {}
@@ -105,6 +110,7 @@ class Hub:
             self._by_identity.setdefault(conn.identity, {})[conn] = None
         self._by_address[address] += 1
         self.connections[conn] = conn.home.loop.time()
+        self._tabs.enter(conn)
         return None
 
     def find(
@@ -130,13 +136,13 @@ class Hub:
             what = {**what, "conn": what["conn"].id}
         home = self._home
         if home is None:
-            if self._backend.is_shared:
+            if self.backend.is_shared:
                 said = {"does": "ask", "by": "", "question": "", "what": what}
                 return self._append_outside(ROOM, json.dumps(said).encode(), KEEP_NONE)
             return Done(0)
         if get_ident() != home.thread:
             return home.call(self.ask, what, otherwise=0)
-        if self._backend.is_shared:
+        if self.backend.is_shared:
             return Waiting(asyncio.ensure_future(self.peers.ask(what)))
         return Done(self._answer(what))
 
@@ -169,21 +175,22 @@ class Hub:
             self._by_identity.clear()
             self._by_address.clear()
             self._rooms.clear()
+            self._tabs.clear()
             self._subscribing.clear()
-            await self._backend.start(self)
+            await self.backend.start(self, self.rules.keeps())
             self._home = home
             self._let_end = None if self._begin is None else self._begin()
             self.peers = self._make_peers()
             self.roll = Roll(self.peers, lambda room: self.rules.of(room).presence)
-            if self._backend.is_shared:
-                await self._backend.subscribe((ROOM,))
+            if self.backend.is_shared:
+                await self.backend.subscribe((ROOM,))
                 self._talking = home.loop.create_task(self.peers.live_on(), context=Context())
         finally:
             self._starting = None
 
     def _make_peers(self) -> Peers:
         return Peers(
-            lambda said: self._backend.append(ROOM, said),
+            lambda said: self.backend.append(ROOM, said),
             answer=self._answer,
             listen=lambda said: self.roll.hear(said),
             forget=lambda peer: self.roll.forget(peer),
@@ -210,7 +217,7 @@ class Hub:
             self._talking.cancel()
             self.peers.say("bye")
             await self.peers.have_said()
-        await self._backend.stop()
+        await self.backend.stop()
         self._home = None
         self.is_draining = False
 
@@ -285,31 +292,33 @@ class Hub:
         members = self._rooms.get(room)
         if members is None:
             members = self._rooms[room] = {}
-            if self._backend.is_shared:
+            if self.backend.is_shared:
                 subscribing = asyncio.ensure_future(self._subscribe(room))
                 self._subscribing[room] = subscribing
                 subscribing.add_done_callback(lambda _: self._subscribing.pop(room, None))
         members[conn] = None
         conn.note_joined(room)
         self.roll.enter(conn, room)
+        if conn.resume is not None and self.rules.of(room).keep.most:
+            conn.resume.enter(room, self._subscribing.get(room))
         waits_for = self._subscribing.get(room)
         return Done(True) if waits_for is None else Waiting(waits_for, otherwise=False)
 
     async def _subscribe(self, room: str) -> bool:
-        await self._backend.subscribe((room,))
+        await self.backend.subscribe((room,))
         return True
 
     def _drop(self, room: str) -> None:
         """Forget a room that nobody is in any more."""
         del self._rooms[room]
-        if self._backend.is_shared:
+        if self.backend.is_shared:
             self._subscribing.pop(room, None)
             leaving = asyncio.ensure_future(self._unsubscribe(room))
             self._leaving.add(leaving)
             leaving.add_done_callback(self._leaving.discard)
 
     async def _unsubscribe(self, room: str) -> None:
-        await self._backend.unsubscribe((room,))
+        await self.backend.unsubscribe((room,))
 
     async def _ask_and_join(self, conn: Connection, room: str, may_join: MayJoin) -> Any:
         """Join if the rule of the room says so; give what it is refused with."""
@@ -337,6 +346,8 @@ class Hub:
     def leave(self, conn: Connection, room: str) -> Awaitable[bool]:
         """Take a page out of a room; False when it was not in it."""
         conn.cancel(_join_name(room))
+        if conn.resume is not None:
+            conn.resume.leave(room)
         members = self._rooms.get(room)
         if members is None or conn not in members:
             return Done(False)
@@ -363,6 +374,7 @@ class Hub:
         self.leave_all(conn)
         if conn in self.connections:
             del self.connections[conn]
+            self._tabs.forget(conn)
             address = conn.address
             self._by_address[address] -= 1
             if not self._by_address[address]:
@@ -395,17 +407,21 @@ class Hub:
     ) -> Awaitable[int]:
         """Send content to every page of a room; see ``HtmxWS.publish``."""
         check_room(room)
-        payload = self._payload(self._publication(content, exclude, to, variant))
+        publication = self._publication(content, exclude, to, variant)
+        if self.rules.of(room).keep.most and publication.messages:
+            once = tuple(map(make_once, publication.messages))
+            publication = replace(publication, messages=once)
+        payload = self._payload(publication)
         keep, home = self.rules.of(room).keep, self._home
         if home is None:
             return self._publish_outside(room, payload, keep)
         if get_ident() != home.thread:
-            return home.call(self._backend.append, room, payload, keep, otherwise=0)
-        return self._backend.append(room, payload, keep)
+            return home.call(self.backend.append, room, payload, keep, otherwise=0)
+        return self.backend.append(room, payload, keep)
 
     def _payload(self, publication: Publication) -> Publication | bytes:
         """Give what the backend takes: bytes, where they go to other processes."""
-        if not self._backend.is_shared:
+        if not self.backend.is_shared:
             return publication
         if publication.render is not None:
             raise TypeError(
@@ -423,17 +439,15 @@ class Hub:
 
     def _publish_outside(self, room: str, payload: Any, keep: Keep) -> Awaitable[int]:
         """Publish from a process that serves no pages, or none yet."""
-        if not self._backend.is_shared:
+        if not self.backend.is_shared:
             if not self._warned_of_nobody:
                 self._warned_of_nobody = True
                 report("unheard", room, telemetry=self._telemetry)
-            return self._backend.append(room, payload, keep)
+            return self.backend.append(room, payload, keep)
         return self._append_outside(room, payload, keep)
 
     def _append_outside(self, room: str, payload: Any, keep: Keep) -> Awaitable[int]:
-        if self._outside is None:
-            self._outside = self._backend.sync()
-        append = partial(self._outside.append, room, payload, keep)
+        append = partial(self._appender().append, room, payload, keep)
         try:
             asyncio.get_running_loop()
         except RuntimeError:
@@ -472,19 +486,20 @@ class Hub:
         report_reflection(messages)
         return messages
 
+    def _appender(self) -> SyncAppender:
+        if self._outside is None:
+            self._outside = self.backend.sync()
+        return self._outside
+
     def deliver(self, room: str, epoch: str, offset: int, payload: Any) -> None:
         """Push what the backend hands over to the room's pages, in its order."""
         if room == ROOM:
             self.peers.take(payload)
             return
-        publication: Publication = payload
-        if isinstance(payload, bytes):
-            try:
-                publication = Publication.read(payload)
-            except BackendError as error:
-                report("unreadable", room, error, telemetry=self._telemetry)
-                return
-        self._due.append((room, publication))
+        publication = self.read(room, payload)
+        if publication is None:
+            return
+        self._due.append((room, Position(epoch, offset), publication))
         if self._delivers:  # what a publication's rendering publishes comes after it
             return
         self._delivers = True
@@ -499,30 +514,62 @@ class Hub:
         if room in (None, ROOM):
             self.roll.catch_up()
         pattern = None if room is None else self.rules.of(room).pattern
+        for conn in list(self.connections if room is None else self._rooms.get(room, ())):
+            if conn.resume is not None:
+                conn.resume.close(room)
         report("gap", room or "all rooms", why, telemetry=self._telemetry, room=pattern)
 
-    def _deliver(self, room: str, publication: Publication) -> None:
+    def _deliver(self, room: str, at: Position, publication: Publication) -> None:
         members = self._rooms.get(room)
         if not members:
             return
+        began = perf_counter()
         meant = list(members)  # a page that is lost by being written to leaves the room
+        sent = publication.messages
+        if self.rules.of(room).keep.most:
+            meant = self._deliver_to_resuming(room, at, publication, meant)
         if publication.exclude or publication.to is not None:
             meant = [conn for conn in meant if publication.is_for(conn)]
-        began = perf_counter()
         if publication.render is not None:
-            sent = self._deliver_rendered(room, publication, meant)
+            sent = ()
+            for conn, messages in self._render(room, publication, meant):
+                sent += messages
+                for message in messages:
+                    conn.deliver(room, message)
         else:
-            sent = publication.messages
-            for message in publication.messages:
+            for message in sent:
                 write_to(meant, message, room)
         if self._telemetry is not None:
-            told = {"seconds": perf_counter() - began, "pages": len(meant), **weigh(sent)}
+            told = {"seconds": perf_counter() - began, "pages": len(members), **weigh(sent)}
             emit(self._telemetry, "publish", told, room=self.rules.of(room).pattern)
 
-    def _deliver_rendered(
-        self, room: str, publication: Publication, meant: list[Connection]
-    ) -> tuple[Message, ...]:
-        """Give what was rendered, each once."""
+    def _deliver_to_resuming(
+        self, room: str, at: Position, publication: Publication, meant: list[Connection]
+    ) -> list[Connection]:
+        """Write to the pages that keep a cursor, and give the others."""
+        others: list[Connection] = []
+        due: list[Connection] = []
+        told: list[Connection] = []  # where the room is, and nothing else
+        for conn in meant:
+            if conn.resume is None:
+                others.append(conn)
+            elif conn.resume.takes(room, at):
+                (due if publication.is_for(conn) else told).append(conn)
+        if told:
+            write_to(told, cursor_message(room, at), room)
+        if due and publication.render is None:
+            for message in with_cursor(publication.messages, room, at):
+                write_to(due, message, room)
+        elif due:
+            for conn, messages in self._render(room, publication, due):
+                for message in with_cursor(messages, room, at):
+                    conn.deliver(room, message)
+        return others
+
+    def _render(
+        self, room: str, publication: Publication, meant: Iterable[Connection]
+    ) -> Iterator[tuple[Connection, tuple[Message, ...]]]:
+        """Render for each page, or once for all of a variant; what fails is left out."""
         render, variant = publication.render, publication.variant
         assert render is not None
         rendered: dict[object, tuple[Message, ...]] = {}
@@ -534,9 +581,61 @@ class Hub:
             except Exception as error:  # one page's rendering is no other page's matter
                 conn.report("rendering failed", room, error=error)
                 continue
-            for message in rendered[key]:
-                conn.deliver(room, message)
-        return tuple(message for messages in rendered.values() for message in messages)
+            yield conn, rendered[key]
+
+    # --- for pages that resume ---------------------------------------------------------
+
+    def hear_tab(self, conn: Connection, tab: str | None) -> None:
+        """Take note of what a page says of its tab by its hello; None: it has said none."""
+        if tab is None:
+            self._tabs.miss(conn)
+        else:
+            self._tabs.hear(conn, tab)
+
+    def rule_of(self, room: str) -> Room:
+        """Give the rule of a room."""
+        return self.rules.of(room)
+
+    def read(self, room: str, payload: Any) -> Publication | None:
+        """Give the publication of a payload; None for what is none."""
+        if not isinstance(payload, bytes):
+            assert isinstance(payload, Publication)
+            return payload
+        try:
+            return Publication.read(payload)
+        except BackendError as error:
+            report("unreadable", room, error, telemetry=self._telemetry)
+            return None
+
+    def messages_for(
+        self, conn: Connection, room: str, publication: Publication
+    ) -> tuple[Message, ...]:
+        """Give what a publication is for one page."""
+        if publication.render is None:
+            return publication.messages
+        return tuple(
+            message
+            for _, messages in self._render(room, publication, (conn,))
+            for message in messages
+        )
+
+    def where(self, rooms: Iterable[str]) -> Awaitable[dict[str, Position]]:
+        """Say where rooms are now; acts at once on the loop, and blocks in a thread."""
+        rooms, home = tuple(rooms), self._home
+        for room in rooms:
+            check_room(room)
+        if home is not None and get_ident() != home.thread:
+            return home.call(self.where, rooms, otherwise={})
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            outside = self._appender()
+            return Done({room: outside.position(room) for room in rooms})
+        return Waiting(loop.create_task(self._where(rooms)))
+
+    async def _where(self, rooms: Iterable[str]) -> dict[str, Position]:
+        await self.start()
+        return {room: (await self.backend.history(room, None)).last for room in rooms}
 
 
 def check_room(room: object) -> None:

@@ -114,6 +114,16 @@ INCIDENTS: Final[Mapping[str, Incident]] = {
         "failure",
     ),
     "refusal failed": Incident(_ERROR, "%r: what it was to be told could not be sent", "failure"),
+    "history away": Incident(
+        _WARNING, "%r waits for the history of %r: %s", "gap", "what it missed, once it is there"
+    ),
+    "no snapshot": Incident(
+        _WARNING,
+        "%r missed more of %r than is kept, so it reloads: give the room a snapshot, or keep more "
+        "(HtmxWS.room)",
+        "gap",
+        "the page, loaded again",
+    ),
     "presence hook failed": Incident(_ERROR, "The hook %s of the room %r failed", "failure"),
     "work failed": Incident(_ERROR, "%r: its work %r failed", "failure"),
     "wait cancelled": Incident(_INFO, "%r: what %s waited for was cancelled", ""),

@@ -25,6 +25,7 @@ from typing import Any, Final, TypeVar, cast
 
 from .clock import Clock
 from .connection import Connection
+from .cursor import RESERVED
 from .endpoint import Endpoint, Handler, show_errors
 from .errors import BindingError, FragmentError, FrameError, FrameTooBig, Refused
 from .host import Call
@@ -41,15 +42,12 @@ from .wire.frame import Dialect, Frame, parse
 from .wire.selector import id_selector
 from .wire.serialise import quick_text
 
-__all__ = ["RESERVED_FIELD", "Page", "send_close"]
+__all__ = ["HURRY_SECONDS", "Page", "send_close"]
 
 T = TypeVar("T")
 
 #: What a page sent, a Frame or a FrameError, and who answers it: nobody where it is an error.
 Work = tuple[Any, Handler | None]
-
-#: Frames with this field are between us and our own markup; no handler sees them.
-RESERVED_FIELD: Final = "htmx-ws"
 
 #: How long a page that is closed may take for what was sent before, and then for the close
 #: frame, in seconds: it may not be reading.
@@ -394,7 +392,9 @@ class Page:
         if self._telemetry is not None:
             size = {"bytes": len(text.encode("utf-8", "surrogatepass"))}
             emit(self._telemetry, "frame", size, route=conn.route, dialect=frame.dialect)
-        if RESERVED_FIELD in frame.values:
+        if RESERVED in frame.values:
+            if conn.resume is not None:
+                conn.resume.hear(frame.values)
             return None
         handler = self._endpoint.sole or self._endpoint.match(frame)
         if handler is None or not handler.concurrent:

@@ -23,19 +23,23 @@ __all__ = ["ANY", "MayJoin", "Room", "Rooms"]
 #: Says whether a page may join a room of that name; may be async, a plain one runs in a thread.
 MayJoin = Callable[["Connection", str], object]
 
+#: Gives what a room is now, for a page, as a handler gives its result; may be async, likewise.
+Snapshot = Callable[["Connection", str], object]
+
 
 @dataclass(frozen=True, slots=True)
 class Room:
     """The rule of all rooms whose names fit ``pattern``, in which ``*`` stands for any text.
 
     ``may_join`` says who may join them, ``presence`` how it is kept who is there, ``keep`` how
-    much of their history is.
+    much of their history is, and ``snapshot`` what brings a page up to date that it does not.
     """
 
     pattern: str
     may_join: MayJoin | None = None
     presence: Presence | None = None
     keep: Keep = KEEP_NONE
+    snapshot: Snapshot | None = None
 
 
 #: Of how many rooms the rule is remembered: names come from pages.
@@ -69,6 +73,10 @@ class Rooms:
                 self._known.clear()
             rule = self._known[room] = self._find(room)
         return rule
+
+    def keeps(self) -> dict[str, Keep]:
+        """Give how much is kept of rooms, by their patterns."""
+        return {pattern: rule.keep for pattern, (_, rule) in self._rules.items()}
 
     def _find(self, room: str) -> Room:
         for pattern, rule in self._rules.values():

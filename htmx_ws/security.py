@@ -41,13 +41,15 @@ class Limits:
     messages, or ``hold`` its own handlers back until it has read all, and close it only when that
     was not enough. ``write_seconds``: how long a page may read nothing at all while something
     waits for it, before it is closed likewise. ``handler_seconds``: how long handlers may go on
-    after their page has gone; ``hook_seconds``: how long a disconnect hook may take. ``rooms``:
-    how many a page may be in; ``room_name``: how many characters a room's name may have; over
-    these, joining raises ``LimitError``. ``connections``: pages in this process at once, in all,
-    and ``connections_per_address`` and ``connections_per_identity``, None for no limit; one more
-    is refused with HTTP 503, and htmx tries again, ever more slowly. Behind a proxy every page
-    has the proxy's address: see ``proxies`` of ``HtmxWS``. ``frame_fields``: how many fields a
-    frame may have; that it nests less than about 200 deep is the JSON parser's own limit.
+    after their page has gone; ``hook_seconds``: how long a disconnect hook may take.
+    ``replay_messages`` and ``replay_bytes``: how much a page that comes back is sent of what it
+    missed in one room; beyond that it gets the room's snapshot. ``rooms``: how many a page may be
+    in; ``room_name``: how many characters a room's name may have; over these, joining raises
+    ``LimitError``. ``connections``: pages in this process at once, in all, and
+    ``connections_per_address`` and ``connections_per_identity``, None for no limit; one more is
+    refused with HTTP 503, and htmx tries again, ever more slowly. Behind a proxy every page has
+    the proxy's address: see ``proxies`` of ``HtmxWS``. ``frame_fields``: how many fields a frame
+    may have; that it nests less than about 200 deep is the JSON parser's own limit.
     """
 
     frame_bytes: int = 64 * 1024
@@ -63,6 +65,8 @@ class Limits:
     slow_pages: SlowPages = "close"
     handler_seconds: float = 30.0
     hook_seconds: float = 10.0
+    replay_messages: int = 1_000
+    replay_bytes: int = 512 * 1024
     rooms: int = 1_000
     room_name: int = 500
     connections: int = 20_000

@@ -7,7 +7,8 @@ import logging
 import re
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import htpy
@@ -91,7 +92,7 @@ class Spy(MemoryBackend):
         super().__init__()
         self.handed: list[tuple[str, str, int]] = []
 
-    async def start(self, receiver: Receiver) -> None:
+    async def start(self, receiver: Receiver, keeps: Mapping[str, Keep] | None = None) -> None:
         deliver = receiver.deliver
 
         def note(room: str, epoch: str, offset: int, payload: Any) -> None:
@@ -634,7 +635,7 @@ class Delaying(MemoryBackend):
         self.stopped = False
         self.known: asyncio.Future[int] | None = None
 
-    async def start(self, receiver: Receiver) -> None:
+    async def start(self, receiver: Receiver, keeps: Mapping[str, Keep] | None = None) -> None:
         self.deliver = receiver.deliver
         self.starts += 1
 
@@ -802,6 +803,100 @@ async def test_stopping_waits_no_longer_than_a_page_may_take(
     await let_go(pages)
 
 
+class Paced:
+    """asyncio for the hub, with a clock that only its own sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
+
+    def get_running_loop(self) -> Paced:
+        return self
+
+    def time(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        await asyncio.sleep(0)
+
+
+async def drained(hub: Hub, count: int, seconds: float, monkeypatch: Any) -> list[float]:
+    """Drain a hub of so many pages; gives when each was closed."""
+    paced, closed = Paced(), list[float]()
+    monkeypatch.setattr("htmx_ws.hub.asyncio", paced)
+
+    def close(conn: Connection) -> None:
+        assert conn.closing == (1012, "restart")
+        closed.append(paced.now)
+        conn.let_go()
+        conn.forget()
+
+    for _ in range(count):
+        conn = Page(hub).conn
+        conn.on_close = partial(close, conn)
+    await hub.drain(seconds)
+    assert not hub.connections
+    return closed
+
+
+@pytest.mark.parametrize("count", [1, 2, 10, 50])
+@pytest.mark.parametrize("seconds", [5.0, 60.0])
+async def test_a_few_pages_are_drained_at_once_or_nearly(
+    hub: Hub, count: int, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred a second come back to no harm, so nobody waits for ten of them."""
+    closed = await drained(hub, count, seconds, monkeypatch)
+    assert len(closed) == count
+    assert closed[0] == 0
+    assert closed[-1] <= count / 100 + 0.02
+    for at in closed:
+        assert sum(1 for each in closed if each <= at) <= 1 + 100 * at + 1e-6
+
+
+@pytest.mark.parametrize(("count", "seconds"), [(1_000, 5.0), (3_000, 5.0), (500, 1.0)])
+async def test_many_pages_are_drained_evenly_over_the_seconds(
+    hub: Hub, count: int, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = await drained(hub, count, seconds, monkeypatch)
+    assert len(closed) == count
+    assert closed[-1] == pytest.approx(seconds, abs=0.05)
+    for tenth in range(10):
+        begin, end = seconds * tenth / 10, seconds * (tenth + 1) / 10
+        within = sum(1 for each in closed if begin <= each < end)
+        assert within == pytest.approx(count / 10, abs=count / seconds * 0.05 + 1)
+
+
+@pytest.mark.parametrize("seconds", [0, -1])
+async def test_in_no_time_all_pages_are_drained_at_once(
+    hub: Hub, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await drained(hub, 500, seconds, monkeypatch) == [0] * 500
+
+
+async def test_draining_a_hub_without_pages_is_over_at_once(hub: Hub) -> None:
+    await asyncio.wait_for(hub.drain(1_000), 5)
+    assert hub.is_draining
+
+
+async def test_what_begins_with_the_hub_ends_with_it_each_time() -> None:
+    calls: list[str] = []
+
+    def begin() -> Callable[[], None]:
+        calls.append("begin")
+        return lambda: calls.append("end")
+
+    hub = Hub(MemoryBackend(), begin=begin)
+    assert calls == []
+    for _ in range(2):
+        await hub.start()
+        await hub.start()
+        await hub.stop()
+    assert calls == ["begin", "end"] * 2
+
+
 async def test_stopping_what_was_never_started_is_harmless() -> None:
     await Hub(MemoryBackend()).stop()
 
@@ -893,7 +988,7 @@ class SlowToStart(MemoryBackend):
         self.failures = failures
         self.may_start = asyncio.Event()
 
-    async def start(self, receiver: Receiver) -> None:
+    async def start(self, receiver: Receiver, keeps: Mapping[str, Keep] | None = None) -> None:
         self.starts += 1
         await self.may_start.wait()
         if self.failures:
