@@ -41,6 +41,7 @@ from .signing import check_secrets, sign, unsign
 from .telemetry import Telemetry
 from .types import ASGIApp, Receive, Scope, Send
 from .wire.serialise import serialise
+from .workers import count_workers
 
 __all__ = ["HtmxWS"]
 
@@ -53,6 +54,10 @@ TESTING = "htmx_ws.testing"
 #: How long the end of a process waits for handlers and hooks in debug, in seconds: whoever saved a
 #: file waits for the reload.
 DEBUG_STOP_SECONDS = 1.0
+
+#: How long after the start it is looked whether there are several workers, in seconds: all of them
+#: have begun by then.
+LOOK_AFTER_SECONDS = 3.0
 
 #: What the tokens of pages are signed for.
 _PAGE_TOKEN: Final = "page"
@@ -373,6 +378,7 @@ class HtmxWS:
         *,
         rooms: Iterable[str] = (),
         element: str = "htmx-ws",
+        page: str | None = None,
         to: object = "",
     ) -> PageMarkup:
         """Give the markup of a page that connects to ``url``, and that resumes.
@@ -380,12 +386,14 @@ class HtmxWS:
         ``page = await live.page(url, rooms=["chat:lobby"])``, in a plain function without
         ``await``, before anything is queried that the page is rendered from: what is published to
         these rooms from then on reaches the page, once. They are those that its connect hook
-        joins, as far as they keep a history. ``element`` is the id of the element that connects.
-        With ``page_tokens``, ``to`` is whom ``new_page`` signs for.
+        joins, as far as they keep a history. ``element`` is the id of the element that connects,
+        ``page`` the page's token, else a new one: with ``page_tokens`` of ``new_page(to=to)``.
         """
-        token = self.new_page(to=to) if self._page_tokens else new_page()
+        if page is None:
+            page = self.new_page(to=to) if self._page_tokens else new_page()
         kept = [room for room in rooms if self._hub.rules.of(room).keep.most]
-        return PageMarkup(url, token, element, self._hub.where(kept))
+        attributes = self.connect_attrs(url, page=page)
+        return PageMarkup(attributes, page, element, self._hub.where(kept))
 
     def send_attrs(self, trigger: str | None = None, *, recover: str | None = None) -> Attributes:
         """Give the attributes of an element that sends, on htmx 2 and 4.
@@ -415,15 +423,29 @@ class HtmxWS:
                 ask_again(pages, self._reauth, self._reauth_seconds, refusal),
                 context=Context(),  # not that of whichever page came first
             )
+        looking = (
+            None
+            if self._hub.backend.is_shared
+            else asyncio.get_running_loop().call_later(
+                LOOK_AFTER_SECONDS, self._look_for_workers, context=Context()
+            )
+        )
         let_go = drain_at_sigterm(self.drain) if self._drain_seconds else None
 
         def end() -> None:
             if asking is not None:
                 asking.cancel()
+            if looking is not None:
+                looking.cancel()
             if let_go is not None:
                 let_go()
 
         return end
+
+    def _look_for_workers(self) -> None:
+        count = count_workers()
+        if count > 1:
+            self._report("several workers", count)
 
     def _look_at(self, send: Send) -> None:
         """Say once of a server what it cannot do."""

@@ -514,9 +514,10 @@ class Connection:
                 self.on_close()
 
     async def turn_away(self, refused: Refused) -> None:
-        """Send what a refusal has to say, and close."""
+        """Send what a refusal has to say, as far as it is there in time, and close."""
         try:
-            await self.send(refused.content)
+            async with asyncio.timeout(self.limits.hook_seconds):
+                await self.send(refused.content)
         except Exception as error:
             self.report("refusal failed", error=error)
         self.close(refused.close_code, refused.reason)

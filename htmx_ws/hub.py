@@ -232,7 +232,7 @@ class Hub:
         began, closed = loop.time(), 0
         emit(self._telemetry, "drain.start", {"pages": len(pages)})
         rate = max(DRAIN_RATE, len(pages) / seconds) if seconds > 0 else float("inf")
-        while closed < len(pages):
+        while any(conn in self.connections for conn in pages[closed:]):
             due = min(len(pages), 1 + rate * (loop.time() - began)) if closed else 1
             due = len(pages) if rate == float("inf") else int(due)
             for conn in pages[closed:due]:

@@ -186,6 +186,14 @@ INCIDENTS: Final[Mapping[str, Incident]] = {
     "join refused": Incident(
         _INFO, "%r may not join %r", "refused", "nothing; where it is awaited, it is closed", 4403
     ),
+    "several workers": Incident(
+        _WARNING,
+        "This is one of %d processes that serve, and the memory backend is of one alone: what is "
+        "published in it reaches only the pages that it serves. Give all of them one backend: "
+        "HtmxWS(backend='redis://...')",
+        "failure",
+        "not the publications of other processes",
+    ),
     "unheard": Incident(
         _WARNING,
         "What was published to %r was heard by nobody: this process serves no page, or none yet. "

@@ -15,7 +15,7 @@ from typing import Any, Final
 from .backends import Position
 from .cursor import HELLO, RESERVED, RESUME, TAB, cursor_field
 from .dual import Done
-from .markup import Attributes, connect_attrs, page_field, send_attrs, with_query
+from .markup import Attributes, page_field, send_attrs, with_query
 from .wire.content import HTML, html
 
 __all__ = ["PageMarkup", "opening"]
@@ -39,9 +39,13 @@ class PageMarkup:
     """
 
     def __init__(
-        self, url: object, token: str, element: str, where: Awaitable[Mapping[str, Position]]
+        self,
+        attributes: Mapping[str, str],
+        token: str,
+        element: str,
+        where: Awaitable[Mapping[str, Position]],
     ) -> None:
-        self._url = url
+        self._attributes = attributes
         self.token: str = token
         self.element: str = element
         self._where = where
@@ -57,8 +61,10 @@ class PageMarkup:
     @property
     def connect(self) -> Attributes:
         """The attributes of the element that connects."""
-        url = with_query(str(self._url), RESUME, "1")
-        attributes = connect_attrs(url, page=self.token)
+        attributes = {
+            name: with_query(value, RESUME, "1") if name.endswith("connect") else value
+            for name, value in self._attributes.items()
+        }
         return Attributes({"id": self.element, **attributes, "hx-config": _CONFIG})
 
     @property
