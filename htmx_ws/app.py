@@ -137,6 +137,7 @@ class HtmxWS:
             strict_html=strict_html,
             telemetry=telemetry,
             begin=self._begin,
+            runtime=self.host.runtime,
         )
         self._clock: Clock | None = None
         self._lifespans = 0

@@ -24,15 +24,15 @@ from typing import Any, Final
 from .backends import KEEP_NONE, Backend, Keep, Position, SyncAppender
 from .connection import Connection, release_spare, write_to
 from .dual import Done, Home, Waiting
-from .errors import BackendError, LimitError, Refused
+from .errors import BackendError, HtmxWSError, LimitError, Refused
 from .incidents import refuse, report
 from .lifecycle import HURRY_SECONDS
 from .outbox import weigh
 from .peers import ROOM, Peers, Said
-from .presence import Roll
+from .presence import Presence, Roll, key_of
 from .publication import Publication
 from .reflection import report_reflection
-from .results import is_deferred, refuse_bare_str
+from .results import DEFAULT, Runtime, is_deferred, refuse_bare_str
 from .resume import cursor_message, with_cursor
 from .rooms import MayJoin, Room, Rooms
 from .tabs import Tabs
@@ -64,16 +64,18 @@ class Hub:
         strict_html: bool = False,
         telemetry: Telemetry | None = None,
         begin: Callable[[], Callable[[], None]] | None = None,
+        runtime: Runtime = DEFAULT,
     ) -> None:
         self.backend = backend
         self._strict = strict_html
         self._telemetry = telemetry
         self._begin = begin
+        self._runtime = runtime
         self._let_end: Callable[[], None] | None = None
         self.rules: Rooms = Rooms()
         self._tabs = Tabs(self.leave_all)
         self.peers: Peers = self._make_peers()
-        self.roll: Roll = Roll(self.peers, lambda room: self.rules.of(room).presence)
+        self.roll: Roll = self._make_roll()
         self._talking: asyncio.Task[None] | None = None
         self._rooms: dict[str, dict[Connection, None]] = {}
         self._home: Home | None = None
@@ -105,9 +107,9 @@ class Hub:
             return "one more would be over Limits.connections_per_address"
         most = limits.connections_per_identity
         if conn.identity is not None:
-            if most is not None and len(self._by_identity.get(conn.identity, ())) >= most:
+            if most is not None and len(self._by_identity.get(key_of(conn.identity), ())) >= most:
                 return "one more would be over Limits.connections_per_identity"
-            self._by_identity.setdefault(conn.identity, {})[conn] = None
+            self._by_identity.setdefault(key_of(conn.identity), {})[conn] = None
         self._by_address[address] += 1
         self.connections[conn] = conn.home.loop.time()
         self._tabs.enter(conn)
@@ -119,7 +121,7 @@ class Hub:
         """Give the pages of a visitor, of a room, or the one of that id."""
         found = list(self.connections)
         if user is not None:
-            found = list(self._by_identity.get(user, ()))
+            found = list(self._by_identity.get(key_of(user), ()))
         if room is not None:
             members = self._rooms.get(room, {})
             found = [each for each in found if each in members]
@@ -130,21 +132,35 @@ class Hub:
     def ask(self, what: dict[str, Any]) -> Awaitable[int]:
         """Have all processes do something with the pages that ``find`` gives; give how many.
 
-        A process that serves none gets no answers, and gives any number.
+        A process that serves none gets no answers, and gives 0; raises ``HtmxWSError`` where
+        they are all that was wanted.
         """
         if isinstance(what["conn"], Connection):
             what = {**what, "conn": what["conn"].id}
+        if what["user"] is not None:
+            what = {**what, "user": key_of(what["user"])}
         home = self._home
-        if home is None:
-            if self.backend.is_shared:
-                said = {"does": "ask", "by": "", "question": "", "what": what}
-                return self._append_outside(ROOM, json.dumps(said).encode(), KEEP_NONE)
-            return Done(0)
-        if get_ident() != home.thread:
+        if home is not None and get_ident() != home.thread:
             return home.call(self.ask, what, otherwise=0)
-        if self.backend.is_shared:
-            return Waiting(asyncio.ensure_future(self.peers.ask(what)))
-        return Done(self._answer(what))
+        if not self.backend.is_shared:
+            return Done(0 if home is None else self._answer(what))
+        if home is None:
+            return self._ask_outside(what)
+        asking = asyncio.ensure_future(self.peers.ask(what))
+        asking.add_done_callback(_note_error)
+        return Waiting(asking)
+
+    def _ask_outside(self, what: dict[str, Any]) -> Awaitable[int]:
+        if what["do"] == "count":
+            raise HtmxWSError(
+                "Pages are counted by the processes that serve them, which can be asked from one "
+                "of them only: this one serves none."
+            )
+        said = json.dumps({"does": "ask", "by": "", "what": what}).encode()
+        saying = self._append_outside(ROOM, said, KEEP_NONE)
+        if isinstance(saying, Done):
+            return Done(0)
+        return Waiting(asyncio.ensure_future(_no_answer(saying)))
 
     # --- start and stop ----------------------------------------------------------------
 
@@ -181,16 +197,22 @@ class Hub:
             self._home = home
             self._let_end = None if self._begin is None else self._begin()
             self.peers = self._make_peers()
-            self.roll = Roll(self.peers, lambda room: self.rules.of(room).presence)
+            self.roll = self._make_roll()
             if self.backend.is_shared:
                 await self.backend.subscribe((ROOM,))
                 self._talking = home.loop.create_task(self.peers.live_on(), context=Context())
         finally:
             self._starting = None
 
+    def _make_roll(self) -> Roll:
+        def presence_of(room: str) -> Presence | None:
+            return self.rules.of(room).presence
+
+        return Roll(self.peers, presence_of, runtime=self._runtime, telemetry=self._telemetry)
+
     def _make_peers(self) -> Peers:
         return Peers(
-            lambda said: self.backend.append(ROOM, said),
+            lambda said: self.backend.append(ROOM, said, KEEP_NONE),
             answer=self._answer,
             listen=lambda said: self.roll.hear(said),
             forget=lambda peer: self.roll.forget(peer),
@@ -215,9 +237,18 @@ class Hub:
         self.roll.stop()
         if self._talking is not None:
             self._talking.cancel()
+            self._talking = None
             self.peers.say("bye")
             await self.peers.have_said()
+        await self.roll.have_called()
         await self.backend.stop()
+        moving = [*self._subscribing.values(), *self._leaving]
+        for task in moving:
+            task.cancel()
+        await asyncio.gather(*moving, return_exceptions=True)
+        if self._outside is not None:
+            await asyncio.to_thread(self._outside.close)
+            self._outside = None
         self._home = None
         self.is_draining = False
 
@@ -295,14 +326,26 @@ class Hub:
             if self.backend.is_shared:
                 subscribing = asyncio.ensure_future(self._subscribe(room))
                 self._subscribing[room] = subscribing
-                subscribing.add_done_callback(lambda _: self._subscribing.pop(room, None))
+                subscribing.add_done_callback(lambda _: self._note_subscribed(room, subscribing))
         members[conn] = None
         conn.note_joined(room)
-        self.roll.enter(conn, room)
         if conn.resume is not None and self.rules.of(room).keep.most:
             conn.resume.enter(room, self._subscribing.get(room))
         waits_for = self._subscribing.get(room)
-        return Done(True) if waits_for is None else Waiting(waits_for, otherwise=False)
+        if waits_for is None:
+            self.roll.enter(conn, room)
+            return Done(True)
+        # What a hook publishes that hears of it is to reach this page too.
+        waits_for.add_done_callback(lambda _: self._enter(conn, room))
+        return Waiting(waits_for, otherwise=False)
+
+    def _enter(self, conn: Connection, room: str) -> None:
+        if conn in self._rooms.get(room, ()):
+            self.roll.enter(conn, room)
+
+    def _note_subscribed(self, room: str, subscribing: asyncio.Task[bool]) -> None:
+        if self._subscribing.get(room) is subscribing:  # and not one that came after a leave
+            del self._subscribing[room]
 
     async def _subscribe(self, room: str) -> bool:
         await self.backend.subscribe((room,))
@@ -379,11 +422,11 @@ class Hub:
             self._by_address[address] -= 1
             if not self._by_address[address]:
                 del self._by_address[address]
-            its = self._by_identity.get(conn.identity)
+            its = self._by_identity.get(key_of(conn.identity))
             if its is not None:
                 its.pop(conn, None)
                 if not its:
-                    del self._by_identity[conn.identity]
+                    del self._by_identity[key_of(conn.identity)]
         if not self.connections:
             release_spare(conn.home)
             if self._empty is not None:
@@ -525,28 +568,32 @@ class Hub:
             return
         began = perf_counter()
         meant = list(members)  # a page that is lost by being written to leaves the room
-        sent = publication.messages
+        counted = 0 if self._telemetry is None else sum(map(publication.is_for, meant))
+        sent = list(publication.messages)
         if self.rules.of(room).keep.most:
-            meant = self._deliver_to_resuming(room, at, publication, meant)
+            meant = self._deliver_to_resuming(room, at, publication, meant, sent)
         if publication.exclude or publication.to is not None:
             meant = [conn for conn in meant if publication.is_for(conn)]
         if publication.render is not None:
-            sent = ()
-            for conn, messages in self._render(room, publication, meant):
-                sent += messages
+            for conn, messages in self._render(room, publication, meant, sent):
                 for message in messages:
                     conn.deliver(room, message)
         else:
-            for message in sent:
+            for message in publication.messages:
                 write_to(meant, message, room)
         if self._telemetry is not None:
-            told = {"seconds": perf_counter() - began, "pages": len(members), **weigh(sent)}
+            told = {"seconds": perf_counter() - began, "pages": counted, **weigh(sent)}
             emit(self._telemetry, "publish", told, room=self.rules.of(room).pattern)
 
     def _deliver_to_resuming(
-        self, room: str, at: Position, publication: Publication, meant: list[Connection]
+        self,
+        room: str,
+        at: Position,
+        publication: Publication,
+        meant: list[Connection],
+        sent: list[Message],
     ) -> list[Connection]:
-        """Write to the pages that keep a cursor, and give the others."""
+        """Write to the pages that keep a cursor, and give the others; ``sent`` is what was."""
         others: list[Connection] = []
         due: list[Connection] = []
         told: list[Connection] = []  # where the room is, and nothing else
@@ -561,15 +608,22 @@ class Hub:
             for message in with_cursor(publication.messages, room, at):
                 write_to(due, message, room)
         elif due:
-            for conn, messages in self._render(room, publication, due):
+            for conn, messages in self._render(room, publication, due, sent):
                 for message in with_cursor(messages, room, at):
                     conn.deliver(room, message)
         return others
 
     def _render(
-        self, room: str, publication: Publication, meant: Iterable[Connection]
+        self,
+        room: str,
+        publication: Publication,
+        meant: Iterable[Connection],
+        made: list[Message],
     ) -> Iterator[tuple[Connection, tuple[Message, ...]]]:
-        """Render for each page, or once for all of a variant; what fails is left out."""
+        """Render for each page, or once for all of a variant; what fails is left out.
+
+        ``made`` gets what is rendered, each once.
+        """
         render, variant = publication.render, publication.variant
         assert render is not None
         rendered: dict[object, tuple[Message, ...]] = {}
@@ -578,6 +632,7 @@ class Hub:
                 key = conn if variant is None else variant(conn)
                 if key not in rendered:
                     rendered[key] = self._serialise(render(conn))
+                    made += rendered[key]
             except Exception as error:  # one page's rendering is no other page's matter
                 conn.report("rendering failed", room, error=error)
                 continue
@@ -615,7 +670,7 @@ class Hub:
             return publication.messages
         return tuple(
             message
-            for _, messages in self._render(room, publication, (conn,))
+            for _, messages in self._render(room, publication, (conn,), [])
             for message in messages
         )
 
@@ -655,16 +710,27 @@ def _join_name(room: str) -> str:
     return f"join {room}"
 
 
-class _Joining(Waiting[bool]):
+async def _no_answer(saying: Awaitable[int]) -> int:
+    await saying
+    return 0
+
+
+def _note_error(asking: asyncio.Future[int]) -> None:
+    """Look at an error that perhaps nobody awaits, and that was logged: else asyncio complains."""
+    if not asking.cancelled():
+        asking.exception()
+
+
+class _Joining(Waiting[Any]):
     """Raises a refusal where it is awaited; elsewhere the page is not in the room, and stays."""
 
     __slots__ = ()
 
     def __await__(self) -> Generator[Any, None, bool]:
-        may: bool | Refused = yield from super().__await__()
+        may = yield from super().__await__()
         if isinstance(may, Refused):
             raise may
-        return may
+        return bool(may)
 
 
 def _id_of(conn: Connection | str) -> str:

@@ -117,6 +117,13 @@ INCIDENTS: Final[Mapping[str, Incident]] = {
     "history away": Incident(
         _WARNING, "%r waits for the history of %r: %s", "gap", "what it missed, once it is there"
     ),
+    "resume failed": Incident(
+        _ERROR,
+        "%r could not be brought up to date: the snapshot of its room failed",
+        "failure",
+        _BACK,
+        1013,
+    ),
     "no snapshot": Incident(
         _WARNING,
         "%r missed more of %r than is kept, so it reloads: give the room a snapshot, or keep more "
@@ -253,4 +260,6 @@ def report(
         attributes.setdefault("code", code)
     if "route" in EVENTS[event].attributes:
         attributes.setdefault("route", None)
+    else:
+        attributes.pop("route", None)
     emit(telemetry, event, measurements, **attributes)

@@ -182,6 +182,8 @@ class Page:
         """
         conn, receive = self.conn, self._receive
         self._waits = False
+        if conn.resume is not None:
+            conn.resume.begin()
         while True:
             work: Work | None
             if self._inbox:
@@ -610,15 +612,21 @@ class Page:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await conn.drained()
         conn.let_go()
+        # First, for granian closes nothing while something waits to receive.
+        if conn.closing is not None:
+            if self._waits:
+                self._cancel()
+            elif self._reader is not None:
+                self._reader.cancel()
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await send_close(self._send, code, reason)
         except Exception as error:  # it has gone, unless
             conn.report("unclosable", error)
-            if _is_of_a_code(error):
+            # At a deploy daphne would close with 1011, after which some htmx stay away; they come
+            # back when it cuts what is open, at its end.
+            if _is_of_a_code(error) and (code, reason) != _RESTART:
                 self._unclosable = error
-        if self._waits and conn.closing is not None:
-            self._cancel()
 
     def _set_deadline(self) -> None:
         if self._deadline is None:
@@ -719,6 +727,7 @@ class Page:
 
 
 _COMES_BACK: Final = (1012, 1013)
+_RESTART: Final = (1012, "restart")
 
 
 async def send_close(send: Send, code: int, reason: str) -> None:

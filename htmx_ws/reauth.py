@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from inspect import isawaitable, iscoroutinefunction
+from itertools import islice
 from typing import Any, Final
 
 from .connection import Connection
@@ -39,10 +40,11 @@ async def ask_again(
     """
     clock = asyncio.get_running_loop().time
     while True:
-        due = [conn for conn in list(pages)[:_AT_ONCE] if pages[conn] + seconds <= clock()]
+        now = clock()
+        due = [conn for conn in islice(pages, _AT_ONCE) if pages[conn] + seconds <= now]
         for conn in due:
             del pages[conn]  # to the end of the line
-            pages[conn] = clock()
+            pages[conn] = now
         # What one page's answer does must not end the asking of all.
         asking = [_ask_one(conn, ask, refusal) for conn in due]
         await asyncio.gather(*asking, return_exceptions=True)
@@ -55,6 +57,8 @@ async def ask_again(
 async def _ask_one(
     conn: Connection, ask: Reauth, refusal: Callable[[Exception], Refused | None]
 ) -> None:
+    if conn.gone or conn.closing is not None:
+        return
     seconds = conn.limits.hook_seconds
     refused: Refused | None = None
     try:
@@ -66,7 +70,7 @@ async def _ask_one(
             refused = error if isinstance(error, Refused) else refusal(error)
         if refused is None:
             conn.report("login unknown", seconds, error=error)
-    if refused is not None and not conn.gone:
+    if refused is not None and not conn.gone and conn.closing is None:
         conn.report("login over")
         await conn.turn_away(refused)
 

@@ -21,6 +21,7 @@ from .backends import Backend, History, Position
 from .connection import Connection
 from .cursor import HELLO, TAB, cursor_field, id_of, read_cursors
 from .errors import BackendError
+from .incidents import refuse
 from .outbox import leave_out_superseded
 from .publication import Publication
 from .rooms import Room
@@ -68,7 +69,17 @@ class _Gate:
 class Resume:
     """The rooms of one page that resumes: where it is in each, and which still wait."""
 
-    __slots__ = ("_bases", "_conn", "_cursors", "_gates", "_hub", "_tasks", "_timer", "at")
+    __slots__ = (
+        "_bases",
+        "_conn",
+        "_cursors",
+        "_gates",
+        "_hub",
+        "_tasks",
+        "_timer",
+        "_waits",
+        "at",
+    )
 
     def __init__(self, conn: Connection, hub: Replays) -> None:
         self._conn = conn
@@ -78,21 +89,28 @@ class Resume:
         self._bases: dict[str, Position] = {}  # where rooms began that waited for no hello
         self._tasks: set[asyncio.Task[None]] = set()
         self.at: dict[str, Position] = {}
-        self._timer: asyncio.TimerHandle | None = conn.home.loop.call_later(
-            HELLO_SECONDS, self._go_on_without
-        )
+        self._timer: asyncio.TimerHandle | None = None
+        self._waits = True  # for the hello
+
+    def begin(self) -> None:
+        """Wait for the hello from now on, which comes when the connect hook is done."""
+        if self._waits:
+            loop = self._conn.home.loop
+            self._timer = loop.call_later(HELLO_SECONDS, self._go_on_without)
 
     def enter(self, room: str, ready: Awaitable[bool] | None = None) -> None:
         """Take note that the page has joined a resumable room, which is heard once it is ready."""
         self._gates[room] = _Gate(ready)
-        if self._timer is None:
+        if not self._waits:
             self._open(room)
 
     def leave(self, room: str) -> None:
         """Take note that the page has left a room."""
         self._gates.pop(room, None)
         self._bases.pop(room, None)
-        self.at.pop(room, None)
+        at = self.at.pop(room, None)
+        if at is not None and self._cursors is not None:
+            self._cursors[room] = at  # where it goes on, should it join again
 
     def takes(self, room: str, position: Position) -> bool:
         """Whether a publication is to be written to the page now; takes note that it was."""
@@ -127,6 +145,7 @@ class Resume:
             task.cancel()
 
     def _stop_waiting(self) -> None:
+        self._waits = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -150,7 +169,7 @@ class Resume:
                 self._run(self._fill_in(room, since, base))
 
     def _go_on_without(self) -> None:
-        self._timer = None
+        self._stop_waiting()
         self._hub.hear_tab(self._conn, None)
         for room in list(self._gates):
             self._open(room)
@@ -168,7 +187,14 @@ class Resume:
         task = asyncio.create_task(work, name="resume")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(self._conn.report_work)
+        task.add_done_callback(self._note_failure)
+
+    def _note_failure(self, task: asyncio.Task[None]) -> None:
+        """Send a page back that could not be brought up to date, to try again."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._conn.report("resume failed", error=error)
+            self._conn.close(refuse("resume failed"), "error")
 
     # --- catching up -------------------------------------------------------------------
 
@@ -217,8 +243,11 @@ class Resume:
             try:
                 return await self._hub.backend.history(room, since, most)
             except BackendError as error:
-                self._conn.report("history away", room, error)
+                self._conn.report("history away", room, error, room=self._pattern_of(room))
                 await asyncio.sleep(_AGAIN_SECONDS * (1 + random.random()))
+
+    def _pattern_of(self, room: str) -> str:
+        return self._hub.rule_of(room).pattern
 
     def _is_whole(self, history: History) -> bool:
         if not history.is_whole:
@@ -252,7 +281,7 @@ class Resume:
                 content = await content if isawaitable(content) else content
             await conn.send(await conn.runtime.rendered(content))
         elif has_field:
-            conn.report("no snapshot", room)
+            conn.report("no snapshot", room, room=self._pattern_of(room))
             wait = random.randint(1, RELOAD_SECONDS)
             await conn.send(append("body", HTML(f'<meta http-equiv="refresh" content="{wait}">')))
         if has_field:

@@ -66,7 +66,10 @@ class _Handler:
     def add(self, drain: Drain, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
         """Drain this too, as long as its loop runs; gives what takes it back."""
         token = object()
-        self._drains[token] = (loop, drain)
+        # Where there is no lifespan nothing takes back what was of a loop before.
+        left = {key: each for key, each in self._drains.items() if not each[0].is_closed()}
+        self._is_told = self._is_told and bool(left)
+        self._drains = {**left, token: (loop, drain)}
 
         def take_back() -> None:
             self._drains.pop(token, None)

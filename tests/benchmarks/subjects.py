@@ -13,10 +13,13 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from htmx_ws import HtmxWS, Limits, append, html
+from htmx_ws import HtmxWS, Limits, app, append, html
 from htmx_ws.types import ASGIApp, Message, Send
 
 __all__ = ["SUBJECTS", "UNLIMITED", "answer_frames"]
+
+# Seconds are minutes here: what happens once, at a time of its own, must not fall into a run.
+app.LOOK_AFTER_SECONDS = 86_400.0
 
 #: All the frames of a measurement come at once.
 UNLIMITED = Limits(frames_burst=1_000_000)
