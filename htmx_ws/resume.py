@@ -200,12 +200,11 @@ class Resume:
 
     async def _bring_up(self, room: str, gate: _Gate, since: Position | None) -> None:
         """Bring the page from a position to where the room is, and open the gate."""
-        has_field = since is not None
         if gate.ready is not None:
             await gate.ready
-        if self._cursors is None and since is None:  # it said nothing: it begins here
-            since = _before(gate.first) if gate.first else (await self._ask(room, None)).last
-            self._bases[room] = since
+        if since is None:
+            since = await self._begin_at(room, gate)
+        has_field = since is not None
         while True:
             history = await self._ask(room, since)
             if self._gates.get(room) is not gate:
@@ -223,6 +222,20 @@ class Resume:
                 break
         del self._gates[room]
         self.at[room] = since
+
+    async def _begin_at(self, room: str, gate: _Gate) -> Position | None:
+        """Give where to begin with a page that has not said it; None with the snapshot."""
+        # Of a page that says nothing of the room it is only known that it is here now.
+        here = _before(gate.first) if gate.first else (await self._ask(room, None)).last
+        if self._cursors is None:
+            self._bases[room] = here
+            return here
+        if room in self._cursors:  # its hello came meanwhile
+            return self._cursors[room]
+        if self._hub.rule_of(room).snapshot is not None:
+            return None
+        await self._give_field(room, here)
+        return here
 
     async def _fill_in(self, room: str, since: Position, base: Position) -> None:
         """Send what came before a page was live that said hello late."""
@@ -287,7 +300,11 @@ class Resume:
         if has_field:
             conn.push(cursor_message(room, at))
         else:
-            await conn.send(append(f"#{HELLO}", HTML(cursor_field(room, *at))))
+            await self._give_field(room, at)
+
+    async def _give_field(self, room: str, at: Position) -> None:
+        """Put the cursor of a room that the page was not rendered for into its hello."""
+        await self._conn.send(append(f"#{HELLO}", HTML(cursor_field(room, *at))))
 
 
 def _before(position: Position) -> Position:

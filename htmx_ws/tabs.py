@@ -32,7 +32,8 @@ class Tabs:
     def __init__(self, mute: Callable[[Connection], None]) -> None:
         self._mute = mute
         self._by_page: dict[str, dict[Connection, float]] = {}  # and when each opened
-        self._tab_of: dict[Connection, str] = {}  # of those that said hello
+        #: What those say that said hello, and None of those that had time to, and did not.
+        self._tab_of: dict[Connection, str | None] = {}
 
     def enter(self, conn: Connection) -> None:
         """Take note of a page that has connected."""
@@ -57,16 +58,20 @@ class Tabs:
             conn.push(Message(f'{field}autocomplete="off" hx-swap-oob="outerHTML">'))
         self._tab_of[conn] = tab
         for other, opened in its.items():
-            said = self._tab_of.get(other)
-            is_twin = said is None and abs(its[conn] - opened) < TWIN_SECONDS
-            if other is not conn and other.heir is None and (is_twin or said == tab):
+            if other is conn or other.heir is not None or other not in self._tab_of:
+                continue
+            said = self._tab_of[other]
+            if said == tab or (said is None and abs(its[conn] - opened) < TWIN_SECONDS):
                 self._inherit(other, conn)
 
     def miss(self, conn: Connection) -> None:
         """Take note that a page has said no hello, perhaps as its other socket has."""
-        its = self._by_page.get(conn.page or "", {})
+        its = self._by_page.get(conn.page or "")
+        if its is None or conn not in its:
+            return
+        self._tab_of[conn] = None
         for other, opened in its.items():
-            if other in self._tab_of and abs(its[conn] - opened) < TWIN_SECONDS:
+            if self._tab_of.get(other) and abs(its[conn] - opened) < TWIN_SECONDS:
                 self._inherit(conn, other)
                 return
 

@@ -250,6 +250,86 @@ async def test_a_room_that_the_page_has_no_cursor_of_begins_with_the_snapshot() 
         assert (seen, cursor is not None) == (["2"], True)
 
 
+async def test_one_that_has_no_snapshot_begins_with_what_came_since_the_page_is_here() -> None:
+    story = Story()
+    await story.publish("old")
+    async with story.page() as page:
+        await story.publish(1)
+        await hello(page)
+        assert "beforeend:#htmx-ws-hello" in await page.receive()
+        await story.publish(2)
+        assert (await receive(page, 2))[0] == ["1", "2"]
+
+
+async def test_one_that_has_a_snapshot_may_still_be_without_a_hello(quick: None) -> None:
+    story = Story(snapshot=lambda conn, room: update("#log", html("<b>now</b>")))
+    async with story.page() as page:
+        await story.publish(1)
+        assert (await receive(page, 1))[0] == ["1"]
+
+
+async def test_a_hello_that_comes_while_the_broker_is_away_is_heard(quick: None) -> None:
+    backend = Broken(0)
+    story = Story(backend)
+    since = await story.position()
+    await story.publish(1)
+    backend.failures = 1_000_000
+    async with story.page() as page:
+        await asyncio.sleep(0.05)
+        await hello(page, since)
+        await nothing_more(page)
+        backend.failures = 0
+        assert (await receive(page, 1))[0] == ["1"]
+
+
+async def test_a_rule_that_comes_after_the_page_does_not_hold_for_it() -> None:
+    story = Story()
+    async with story.page(f"/other?{RESUME}=1") as page:
+        live = story.live
+        async with Socket(live, f"/x?{RESUME}=1") as late:
+            await story.conns[1].join("late")
+            live.room("late", history=5)
+            await live.publish("late", item(1))
+            assert text_in(await late.receive()) == "1"
+        await nothing_more(page)
+
+
+async def test_two_gaps_at_once_are_one() -> None:
+    story = Story()
+    since = await story.position()
+    async with story.page() as page:
+        await hello(page, since)
+        await nothing_more(page)
+        for _ in range(2):
+            story.live._hub.report_gap(ROOM, "twice")
+        await story.publish(1)
+        assert (await receive(page, 1))[0] == ["1"]
+        await nothing_more(page)
+
+
+async def test_what_a_page_was_left_out_of_is_not_filled_in_late(quick: None) -> None:
+    story = Story()
+    since = await story.position()
+    await story.live.publish(ROOM, item("not for it"), to="another")
+    await story.publish(1)
+    async with story.page() as page:
+        await story.publish(2)
+        assert (await receive(page, 1))[0] == ["2"]
+        await hello(page, since)
+        assert (await receive(page, 1))[0] == ["1"]
+        await nothing_more(page)
+
+
+async def test_a_late_hello_that_missed_nothing_changes_nothing(quick: None) -> None:
+    story = Story()
+    since = await story.position()
+    async with story.page() as page:
+        await story.publish(1)
+        assert (await receive(page, 1))[0] == ["1"]
+        await hello(page, since)
+        await nothing_more(page)
+
+
 async def test_a_snapshot_that_fails_sends_the_page_back_to_try_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -61,6 +61,20 @@ print(count_workers(), flush=True)
                     process.stdin.close()
 
 
+def test_what_another_user_or_no_process_has_open_is_not_counted() -> None:
+    assert workers._ports_of(2**22 + 1, {"1": "0050"}) == set()
+
+
+def test_a_descriptor_that_is_closed_meanwhile_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def gone(path: object) -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(os, "readlink", gone)
+    assert workers._ports_of(os.getpid(), {"1": "0050"}) == set()
+
+
 @pytest.mark.parametrize("missing", ["net/tcp", "children"])
 def test_where_nothing_can_be_seen_there_is_one(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, missing: str
@@ -89,7 +103,7 @@ async def test_several_workers_with_rooms_of_one_process_are_warned_of(
 
 async def test_it_is_not_looked_once_the_end_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(app, "LOOK_AFTER_SECONDS", 0.01)
+    monkeypatch.setattr(app, "LOOK_AFTER_SECONDS", 0.02)
 
     def count() -> int:
         asked.append(None)
@@ -100,5 +114,6 @@ async def test_it_is_not_looked_once_the_end_has_come(monkeypatch: pytest.Monkey
     live.ws("/ws")(lambda: None)
     async with live.lifespan(), Socket(live, "/ws"):
         pass
+    told = len(asked)
     await asyncio.sleep(0.03)
-    assert not asked
+    assert len(asked) == told
