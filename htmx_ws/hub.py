@@ -45,9 +45,6 @@ __all__ = ["Hub"]
 #: How long stopping waits for the pages that it closes, with their disconnect hooks, in seconds.
 STOP_SECONDS: Final = 15.0
 
-#: How large a publication may be that goes to other processes, in bytes; brokers take about that.
-MOST_BYTES: Final = 900 * 1024
-
 #: How often draining closes the pages that are due, in seconds, and how many it closes in a
 #: second at least: few pages need no pacing.
 DRAIN_STEP: Final = 0.02
@@ -82,6 +79,7 @@ class Hub:
         self._starting: asyncio.Task[None] | None = None
         self._empty: asyncio.Event | None = None
         self.is_draining: bool = False
+        self._last: dict[str, Position] = {}  # of rooms with a history
         self._subscribing: dict[str, asyncio.Task[bool]] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._outside: SyncAppender | None = None
@@ -191,6 +189,7 @@ class Hub:
             self._by_identity.clear()
             self._by_address.clear()
             self._rooms.clear()
+            self._last.clear()
             self._tabs.clear()
             self._subscribing.clear()
             await self.backend.start(self, self.rules.keeps())
@@ -354,6 +353,7 @@ class Hub:
     def _drop(self, room: str) -> None:
         """Forget a room that nobody is in any more."""
         del self._rooms[room]
+        self._last.pop(room, None)
         if self.backend.is_shared:
             self._subscribing.pop(room, None)
             leaving = asyncio.ensure_future(self._unsubscribe(room))
@@ -466,19 +466,7 @@ class Hub:
         """Give what the backend takes: bytes, where they go to other processes."""
         if not self.backend.is_shared:
             return publication
-        if publication.render is not None:
-            raise TypeError(
-                "publish() was given a function that renders for each page, and the other "
-                "processes behind this backend cannot call it: publish HTML, to one room for "
-                "each variant."
-            )
-        payload = bytes(publication)
-        if len(payload) > MOST_BYTES:
-            raise LimitError(
-                f"A publication of {len(payload)} bytes is over the limit of {MOST_BYTES}: publish "
-                "it in pieces, or a link to it."
-            )
-        return payload
+        return publication.pack()
 
     def _publish_outside(self, room: str, payload: Any, keep: Keep) -> Awaitable[int]:
         """Publish from a process that serves no pages, or none yet."""
@@ -594,14 +582,24 @@ class Hub:
         sent: list[Message],
     ) -> list[Connection]:
         """Write to the pages that keep a cursor, and give the others; ``sent`` is what was."""
+        last = self._last.get(room)
+        if last is not None and last.epoch == at.epoch and at.offset <= last.offset:
+            return [conn for conn in meant if conn.resume is None]  # they have had it
+        if last is not None and last.epoch != at.epoch:  # the broker has lost its memory
+            for conn in meant:
+                if conn.resume is not None:
+                    conn.resume.close(room)
+        self._last[room] = at
+        is_for_all = not publication.exclude and publication.to is None
         others: list[Connection] = []
         due: list[Connection] = []
         told: list[Connection] = []  # where the room is, and nothing else
         for conn in meant:
-            if conn.resume is None:
+            resume = conn.resume
+            if resume is None:
                 others.append(conn)
-            elif conn.resume.takes(room, at):
-                (due if publication.is_for(conn) else told).append(conn)
+            elif room not in resume.special or resume.takes(room, at):
+                (due if is_for_all or publication.is_for(conn) else told).append(conn)
         if told:
             write_to(told, cursor_message(room, at), room)
         if due and publication.render is None:
@@ -646,6 +644,10 @@ class Hub:
             self._tabs.miss(conn)
         else:
             self._tabs.hear(conn, tab)
+
+    def last_of(self, room: str) -> Position | None:
+        """Give where a room is whose pages have been written to here; None for any other."""
+        return self._last.get(room)
 
     def rule_of(self, room: str) -> Room:
         """Give the rule of a room."""

@@ -49,6 +49,7 @@ class Replays(Protocol):
     backend: Backend
 
     def hear_tab(self, conn: Connection, tab: str | None) -> None: ...
+    def last_of(self, room: str) -> Position | None: ...
     def rule_of(self, room: str) -> Room: ...
     def read(self, room: str, payload: Any) -> Publication | None: ...
     def messages_for(
@@ -70,25 +71,20 @@ class Resume:
     """The rooms of one page that resumes: where it is in each, and which still wait."""
 
     __slots__ = (
-        "_bases",
-        "_conn",
-        "_cursors",
-        "_gates",
-        "_hub",
-        "_tasks",
-        "_timer",
-        "_waits",
-        "at",
+        *("_bases", "_conn", "_cursors", "_hub", "_opened", "_tasks", "_timer", "_waits"),
+        *("special",),
     )
 
     def __init__(self, conn: Connection, hub: Replays) -> None:
         self._conn = conn
         self._hub = hub
         self._cursors: dict[str, Position] | None = None  # as the hello said
-        self._gates: dict[str, _Gate] = {}
+        #: The rooms of which not all that comes is written to the page: those that wait, and
+        #: those of which it has seen, by the history, what is still to come from the broker.
+        self.special: dict[str, _Gate | Position] = {}
+        self._opened: dict[str, Position] = {}  # where the page was when it was brought up to date
         self._bases: dict[str, Position] = {}  # where rooms began that waited for no hello
         self._tasks: set[asyncio.Task[None]] = set()
-        self.at: dict[str, Position] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._waits = True  # for the hello
 
@@ -100,43 +96,44 @@ class Resume:
 
     def enter(self, room: str, ready: Awaitable[bool] | None = None) -> None:
         """Take note that the page has joined a resumable room, which is heard once it is ready."""
-        self._gates[room] = _Gate(ready)
+        self.special[room] = _Gate(ready)
         if not self._waits:
             self._open(room)
 
     def leave(self, room: str) -> None:
         """Take note that the page has left a room."""
-        self._gates.pop(room, None)
+        at = self._shut(room)
+        self.special.pop(room, None)
         self._bases.pop(room, None)
-        at = self.at.pop(room, None)
         if at is not None and self._cursors is not None:
             self._cursors[room] = at  # where it goes on, should it join again
 
     def takes(self, room: str, position: Position) -> bool:
-        """Whether a publication is to be written to the page now; takes note that it was."""
-        gate = self._gates.get(room)
-        if gate is not None:
-            gate.first = gate.first or position
-            gate.last = position
+        """Whether a publication to a special room is to be written to the page now."""
+        special = self.special[room]
+        if isinstance(special, _Gate):
+            special.first = special.first or position
+            special.last = position
             return False
-        at = self.at.get(room)
-        if at is None:
-            return True
-        if at.epoch != position.epoch:
-            self.close(room)
+        if special.epoch == position.epoch and position.offset <= special.offset:
             return False
-        if position.offset <= at.offset:
-            return False
-        self.at[room] = position
+        del self.special[room]
         return True
 
     def close(self, room: str | None) -> None:
         """Bring the page up to date again, in one room or all: something may be missing."""
-        for name in [room] if room is not None else list(self.at):
-            at = self.at.pop(name, None)
+        for name in [room] if room is not None else list(self._opened):
+            at = self._shut(name)
             if at is not None:
-                self._gates[name] = _Gate(first=at)
+                self.special[name] = _Gate(first=at)
                 self._start(name, at)
+
+    def _shut(self, room: str) -> Position | None:
+        """Have a room that was open wait; give where the page is in it."""
+        opened, last = self._opened.pop(room, None), self._hub.last_of(room)
+        if opened is None or last is None or last.epoch != opened.epoch:
+            return opened
+        return max(opened, last)
 
     def stop(self) -> None:
         """Do nothing more: the page has gone."""
@@ -161,7 +158,7 @@ class Resume:
         tab = values.get(TAB)
         self._stop_waiting()
         self._hub.hear_tab(self._conn, tab if isinstance(tab, str) else "")
-        for room in list(self._gates):
+        for room in list(self.special):
             self._open(room)
         for room, base in self._bases.items():
             since = self._cursors.get(room)
@@ -171,15 +168,15 @@ class Resume:
     def _go_on_without(self) -> None:
         self._stop_waiting()
         self._hub.hear_tab(self._conn, None)
-        for room in list(self._gates):
+        for room in list(self.special):
             self._open(room)
 
     def _open(self, room: str) -> None:
         self._start(room, None if self._cursors is None else self._cursors.get(room))
 
     def _start(self, room: str, since: Position | None) -> None:
-        gate = self._gates[room]
-        if not gate.is_moving:
+        gate = self.special[room]
+        if isinstance(gate, _Gate) and not gate.is_moving:
             gate.is_moving = True
             self._run(self._bring_up(room, gate, since))
 
@@ -207,7 +204,7 @@ class Resume:
         has_field = since is not None
         while True:
             history = await self._ask(room, since)
-            if self._gates.get(room) is not gate:
+            if self.special.get(room) is not gate:
                 return
             if since is None or not self._is_whole(history):
                 await self._begin_anew(room, history.last, has_field)
@@ -215,13 +212,16 @@ class Resume:
             else:
                 await self._replay(room, history)
             since = history.last
-            if self._gates.get(room) is not gate:
+            if self.special.get(room) is not gate:
                 return
             came = gate.last
             if came is None or (came.epoch == since.epoch and came.offset <= since.offset):
                 break
-        del self._gates[room]
-        self.at[room] = since
+        self._opened[room] = since
+        if self._hub.last_of(room) == since:
+            del self.special[room]
+        else:
+            self.special[room] = since  # until the broker has brought it as far
 
     async def _begin_at(self, room: str, gate: _Gate) -> Position | None:
         """Give where to begin with a page that has not said it; None with the snapshot."""
@@ -293,7 +293,7 @@ class Resume:
                 content = await conn.runtime.run_sync(snapshot, conn, room)
                 content = await content if isawaitable(content) else content
             await conn.send(await conn.runtime.rendered(content))
-        elif has_field:
+        else:
             conn.report("no snapshot", room, room=self._pattern_of(room))
             wait = random.randint(1, RELOAD_SECONDS)
             await conn.send(append("body", HTML(f'<meta http-equiv="refresh" content="{wait}">')))
