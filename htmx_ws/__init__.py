@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .markup import Attributes, connect_attrs, new_page, page_field, scripts, send_attrs
     from .pages import PageMarkup
     from .presence import Presence, Present
+    from .publisher import Publisher
     from .security import ALLOW_ALL, Limits
     from .telemetry import Event
     from .wire.content import HTML, html
@@ -81,6 +82,7 @@ __all__ = [
     "PageMarkup",
     "Presence",
     "Present",
+    "Publisher",
     "Refused",
     "RegistrationError",
     "after",
@@ -118,6 +120,7 @@ _MODULES: Final = {
     "markup": "Attributes connect_attrs new_page page_field scripts send_attrs",
     "pages": "PageMarkup",
     "presence": "Presence Present",
+    "publisher": "Publisher",
     "security": "ALLOW_ALL Limits",
     "telemetry": "Event",
     "wire.content": "HTML html",

@@ -17,6 +17,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 from .errors import HtmxWSError
+from .publisher import Publisher
 from .readiness import drain_token
 from .signing import check_secrets
 
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m htmx_ws", description="htmx-ws from outside.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_drain(commands)
+    _add_publish(commands)
     given = parser.parse_args(arguments)
     try:
         print(given.run(given))
@@ -129,6 +131,53 @@ def _refusal(error: HTTPError) -> str:
 
 def _read(answer: IO[bytes]) -> str:
     return answer.read(_SHOWN).decode(errors="replace").strip()
+
+
+# --- publish ---------------------------------------------------------------------------
+
+
+def _add_publish(commands: Any) -> None:
+    parser = commands.add_parser(
+        "publish",
+        help="send HTML to all pages of a room",
+        description="Publishes to a room, and says as which of its messages.",
+    )
+    parser.add_argument("room", help="the name of the room: chat:lobby")
+    parser.add_argument(
+        "html",
+        help="elements with an id, or with hx-swap-oob, that say where they go; - reads stdin",
+    )
+    parser.add_argument(
+        "--backend",
+        metavar="URL",
+        default=os.environ.get("HTMX_WS_BACKEND"),
+        help="what HtmxWS(backend=...) got: redis://127.0.0.1:6379/0. Without it the environment "
+        "variable HTMX_WS_BACKEND says so, where others do not see a password in it",
+    )
+    parser.add_argument(
+        "--exclude",
+        metavar="TOKEN",
+        action="append",
+        default=[],
+        help="the token of a page that is left out; may be given again",
+    )
+    parser.set_defaults(run=_publish)
+
+
+def _publish(given: argparse.Namespace) -> str:
+    if not given.backend:
+        raise HtmxWSError("Where to is not known: give --backend, or set HTMX_WS_BACKEND.")
+    try:
+        publisher = Publisher(given.backend)
+    except (ValueError, ModuleNotFoundError) as error:
+        raise HtmxWSError(str(error)) from None
+    html = sys.stdin.read() if given.html == "-" else given.html
+    with publisher:
+        try:
+            offset = publisher.publish(given.room, html, exclude=given.exclude)
+        except TypeError as error:
+            raise HtmxWSError(str(error)) from None
+    return f"published to {given.room!r} as number {offset}"
 
 
 if __name__ == "__main__":

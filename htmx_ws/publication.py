@@ -13,15 +13,18 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from .connection import Connection
-from .errors import BackendError
+from .errors import BackendError, LimitError
 from .wire.serialise import Message
 
-__all__ = ["Publication", "Render"]
+__all__ = ["MOST_BYTES", "Publication", "Render"]
 
 #: Renders a publication for one page.
 Render = Callable[[Connection], object]
 
 _VERSION: Final = b"1"
+
+#: As many bytes as every broker takes, with what a backend adds: NATS by default a megabyte.
+MOST_BYTES: Final = 900 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,22 @@ class Publication:
         if self.to is not None:
             fields["to"] = self.to
         return _VERSION + json.dumps(fields, separators=(",", ":")).encode()
+
+    def pack(self) -> bytes:
+        """Make the bytes for other processes; raises for what they cannot have."""
+        if self.render is not None:
+            raise TypeError(
+                "publish() was given a function that renders for each page, and the other "
+                "processes behind this backend cannot call it: publish HTML, to one room for "
+                "each variant."
+            )
+        payload = bytes(self)
+        if len(payload) > MOST_BYTES:
+            raise LimitError(
+                f"A publication of {len(payload)} bytes is over the limit of {MOST_BYTES}: publish "
+                "it in pieces, or a link to it."
+            )
+        return payload
 
     @classmethod
     def read(cls, data: bytes) -> Publication:

@@ -31,18 +31,25 @@ def from_url(url: str) -> Backend:
 
     Raises ``ValueError`` for any other, and ``ModuleNotFoundError`` that names the extra.
     """
-    scheme = url.partition(":")[0]
-    if scheme == "memory":
-        return MemoryBackend()
-    if scheme in ("redis", "rediss", "unix"):
-        from .redis import RedisBackend
+    scheme = url.partition("://")[0] if "://" in url else ""
+    try:
+        if scheme == "memory":
+            return MemoryBackend()
+        if scheme in ("redis", "rediss", "unix"):
+            from .redis import RedisBackend
 
-        return RedisBackend(url)
-    if scheme in ("nats", "tls"):
-        from .nats import NatsBackend
+            return RedisBackend(url)
+        if scheme in ("nats", "tls"):
+            from .nats import NatsBackend
 
-        return NatsBackend(url)
+            return NatsBackend(url)
+    except ModuleNotFoundError as error:
+        extra = "nats" if scheme in ("nats", "tls") else "redis"
+        raise ModuleNotFoundError(
+            f"A backend at {scheme}:// needs its client: pip install 'htmx-ws[{extra}]'",
+            name=error.name,
+        ) from error
     raise ValueError(
-        f"No backend has the address {url!r}: it begins with memory://, redis://, rediss:// or "
-        "nats://."
+        f"No backend has an address that begins with {scheme + '://'!r}: it is one of memory://, "
+        "redis://, rediss:// and nats://."
     )

@@ -5,7 +5,7 @@ Written as protocols, so that a backend of somebody else's needs nothing of ours
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
 __all__ = [
@@ -68,8 +68,12 @@ class Receiver(Protocol):
 class SyncAppender(Protocol):
     """Appends without an event loop, from any thread, also after a fork."""
 
-    def append(self, room: str, payload: Any, keep: Keep = KEEP_NONE) -> int:
+    def append(self, room: str, payload: Any, keep: Keep | None = None) -> int:
         """Append, and give the offset; raises ``BackendError``."""
+        ...
+
+    def position(self, room: str) -> Position:
+        """Give where a room is now; raises ``BackendError`` when the broker cannot be asked."""
         ...
 
     def close(self) -> None:
@@ -87,16 +91,23 @@ class Backend(Protocol):
     #: Whether what one process appends reaches others.
     is_shared: bool
 
-    async def start(self, receiver: Receiver) -> None:
-        """Begin to hand over what comes; returns though the broker cannot be reached yet."""
+    async def start(self, receiver: Receiver, keeps: Mapping[str, Keep] | None = None) -> None:
+        """Begin to hand over what comes; returns though the broker cannot be reached yet.
+
+        ``keeps`` are the rules of rooms by their patterns, the first that fits holds: those of
+        appends that bring none, here and, where the backend can tell them, in other processes.
+        """
         ...
 
     async def stop(self) -> None:
         """Hand over nothing more, and let go of connections and tasks."""
         ...
 
-    def append(self, room: str, payload: Any, keep: Keep = KEEP_NONE) -> Awaitable[int]:
+    def append(self, room: str, payload: Any, keep: Keep | None = None) -> Awaitable[int]:
         """Give a payload its place in the room's order; awaiting it gives its offset.
+
+        Calls have their places in the order in which they are made, awaited or not. Offsets of a
+        room rise, mostly by one. Without ``keep`` the rule holds that fits the room.
 
         Awaiting it raises ``BackendError`` for a payload that has no place, or may have none: as
         when the broker is away.

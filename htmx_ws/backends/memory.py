@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter, deque
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Mapping
+from threading import get_ident
 from time import monotonic
 from typing import Any, Final
 
-from ..dual import Done
+from ..dual import Done, Home
 from .contract import KEEP_NONE, History, Keep, Position, Receiver, SyncAppender
+from .keeps import KEEPS_NOTHING, Keeps
 
 __all__ = ["MemoryBackend"]
 
@@ -28,6 +30,8 @@ class MemoryBackend:
 
     def __init__(self) -> None:
         self._receiver: Receiver | None = None
+        self._home: Home | None = None
+        self._keeps = KEEPS_NOTHING
         self._begin_epoch()
 
     def _begin_epoch(self) -> None:
@@ -35,16 +39,20 @@ class MemoryBackend:
         self._offsets: Counter[str] = Counter()
         self._kept: dict[str, _Kept] = {}  # the one that was appended to longest ago first
 
-    async def start(self, receiver: Receiver) -> None:
+    async def start(self, receiver: Receiver, keeps: Mapping[str, Keep] | None = None) -> None:
         """Begin to hand payloads to the receiver."""
-        self._receiver = receiver
+        self._receiver, self._home = receiver, Home.here()
+        if keeps is not None:
+            self._keeps = Keeps(keeps)
 
     async def stop(self) -> None:
         """Hand over nothing more."""
-        self._receiver = None
+        self._receiver = self._home = None
 
-    def append(self, room: str, payload: Any, keep: Keep = KEEP_NONE) -> Done[int]:
+    def append(self, room: str, payload: Any, keep: Keep | None = None) -> Done[int]:
         """Count the payload and hand it back at once."""
+        if keep is None:
+            keep = self._keeps.of(room)
         if len(self._offsets) >= _MOST_ROOMS and room not in self._offsets:
             self._begin_epoch()
         self._offsets[room] += 1
@@ -68,7 +76,7 @@ class MemoryBackend:
 
     async def history(self, room: str, since: Position | None, most: int = 1_000) -> History:
         """Give what a room keeps of what came after a position."""
-        last = Position(self._epoch, self._offsets.get(room, 0))
+        last = self.position(room)
         if since is None:
             return History(last)
         missing = last.offset - since.offset
@@ -78,6 +86,10 @@ class MemoryBackend:
         found = () if kept is None else kept.after(since.offset)
         return History(last, found) if len(found) == missing else History(last, is_whole=False)
 
+    def position(self, room: str) -> Position:
+        """Give where a room is now."""
+        return Position(self._epoch, self._offsets.get(room, 0))
+
     def _forget_old(self) -> None:
         """Look at one room more for each that is appended to, so that none is kept for ever."""
         room, kept = next(iter(self._kept.items()))
@@ -85,8 +97,16 @@ class MemoryBackend:
             del self._kept[room]
 
     def sync(self) -> SyncAppender:
-        """Give what appends from other threads: itself, where nobody is served."""
+        """Give what appends from other threads of this process, on the loop that it serves."""
         return _Sync(self)
+
+    def append_from_anywhere(self, room: str, payload: Any, keep: Keep | None) -> int:
+        """Append where the receiver lives, and wait for it."""
+        home = self._home
+        if home is not None and get_ident() != home.thread:
+            nowhere: Done[int] = Done(0)  # where that loop is over, with its pages
+            return home.run(self.append, room, payload, keep, otherwise=nowhere).value
+        return self.append(room, payload, keep).value
 
 
 class _Kept:
@@ -122,8 +142,11 @@ class _Sync:
     def __init__(self, backend: MemoryBackend) -> None:
         self._backend = backend
 
-    def append(self, room: str, payload: Any, keep: Keep = KEEP_NONE) -> int:
-        return self._backend.append(room, payload, keep).value
+    def append(self, room: str, payload: Any, keep: Keep | None = None) -> int:
+        return self._backend.append_from_anywhere(room, payload, keep)
+
+    def position(self, room: str) -> Position:
+        return self._backend.position(room)
 
     def close(self) -> None:
         return None

@@ -1,11 +1,12 @@
-"""A page's socket without a browser or a server, for tests of any ASGI application.
+"""What tests use: a page's socket without a browser or a server, and the suite of backends.
 
-It speaks ASGI straight to the application, in one event loop, and writes frames exactly as
-the htmx of the chosen dialect does. Everything that waits has a timeout, because a test that
+``Socket`` speaks ASGI straight to the application, in one event loop, and writes frames exactly
+as the htmx of the chosen dialect does. Everything that waits has a timeout, because a test that
 hangs says nothing.
 """
 
+from .backend import BackendContract
 from .frames import build_frame
 from .socket import Closed, Denied, Socket
 
-__all__ = ["Closed", "Denied", "Socket", "build_frame"]
+__all__ = ["BackendContract", "Closed", "Denied", "Socket", "build_frame"]
