@@ -219,6 +219,8 @@ class Peers:
 
     def _hear_myself(self, does: str, number: int) -> None:
         loop = asyncio.get_running_loop()
+        if number != self._counts.get(self.id, 0) + 1:
+            self._was_not_heard = True  # by this one, which is to know what the others do
         self._counts[self.id] = number
         if self._end is not None and number == self._end[0]:
             _let_go(self._end[1])

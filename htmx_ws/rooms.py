@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from .backends import KEEP_NONE, Keep
 from .errors import RegistrationError
@@ -58,7 +58,8 @@ class Rooms:
 
     def declare(self, rule: Room) -> None:
         """Add a rule; raises ``RegistrationError`` for a pattern that has one, or is none."""
-        if not rule.pattern or not isinstance(rule.pattern, str):
+        pattern = cast(object, rule.pattern)  # whatever an application gives
+        if not isinstance(pattern, str) or not pattern:
             raise RegistrationError(f"A room's pattern is text such as 'chat:*', not {rule!r}.")
         if rule.pattern in self._rules:
             raise RegistrationError(f"The rooms {rule.pattern!r} have a rule already.")

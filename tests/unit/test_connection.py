@@ -86,6 +86,8 @@ async def test_a_connection_knows_its_address_and_has_an_id_of_its_own() -> None
         assert first.query is first.query
         assert second.query == {}
         assert first.id != second.id
+        assert (first.route, other.scope["path"], second.route) == ("/{name}", "/b", "/{name}")
+        assert first.address == "127.0.0.1"
         assert repr(first) == f"<Connection {first.id} /a>"
         assert first.app is desk.live
         await other.close()
@@ -718,6 +720,28 @@ async def test_an_outbox_that_was_emptied_has_its_full_size_again() -> None:
             assert await receive_all(page, 4) == texts(item("é")) * 4
 
 
+async def test_a_page_that_goes_while_what_waited_is_written_ends_quietly(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG, "htmx_ws")
+    desk, may_write = Desk(), asyncio.Semaphore(0)
+
+    async def slowly(send: Send, event: Message) -> None:
+        await may_write.acquire()
+        await send(event)
+
+    page = Socket(Middleware(desk, "/a", slowly), "/a")
+    await page.open()
+    for number in range(3):
+        desk.conns["a"].send(item(number))
+    may_write.release()
+    assert await receive_all(page, 1) == texts(item(0))
+    await page.close()
+    await soon(desk.gone["a"])
+    assert page.pending == []
+    assert caplog.records == []
+
+
 # --- transports ------------------------------------------------------------------------
 
 
@@ -1253,6 +1277,15 @@ async def test_closing_a_page_that_has_gone_does_nothing() -> None:
     desk.conns["a"].close(4001)
     assert desk.conns["a"].closing is None
     assert page.code is None
+
+
+async def test_a_connection_that_nobody_serves_can_be_abandoned() -> None:
+    conn = Connection({"type": "websocket"}, lambda event: asyncio.sleep(0), Hub(MemoryBackend()))
+    assert (conn.route, conn.address) == ("", "")
+    for _ in range(2):
+        conn.abandon()
+        assert conn.gone
+    conn.forget()
 
 
 async def test_letting_go_twice_is_as_once() -> None:

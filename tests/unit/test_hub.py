@@ -23,7 +23,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from htmx_ws.backends import KEEP_NONE, Keep, MemoryBackend, Receiver
+from htmx_ws.backends import Keep, MemoryBackend, Receiver
 from htmx_ws.connection import Connection
 from htmx_ws.dual import Done, Waiting
 from htmx_ws.errors import FragmentError
@@ -643,7 +643,7 @@ class Delaying(MemoryBackend):
         self.stopped = True
 
     def append(  # type: ignore[override]  # what awaits is all that the hub asks for
-        self, room: str, payload: Publication, keep: Keep = KEEP_NONE
+        self, room: str, payload: Publication, keep: Keep | None = None
     ) -> Awaitable[int]:
         self.kept.append((room, payload))
         if self.known is None:
