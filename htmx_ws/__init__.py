@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .connection import Connection
     from .endpoint import Endpoint
     from .errors import (
+        BackendError,
         BadSignature,
         BindingError,
         FragmentError,
@@ -27,7 +28,11 @@ if TYPE_CHECKING:
         RegistrationError,
     )
     from .markup import Attributes, connect_attrs, new_page, page_field, scripts, send_attrs
+    from .pages import PageMarkup
+    from .presence import Presence, Present
+    from .publisher import Publisher
     from .security import ALLOW_ALL, Limits
+    from .telemetry import Event
     from .wire.content import HTML, html
     from .wire.fragment import (
         Fragment,
@@ -55,11 +60,13 @@ __all__ = [
     "HTML",
     "Attributes",
     "Backend",
+    "BackendError",
     "BadSignature",
     "BindingError",
     "Connection",
     "Dialect",
     "Endpoint",
+    "Event",
     "Fragment",
     "FragmentError",
     "Frame",
@@ -72,6 +79,10 @@ __all__ = [
     "Limits",
     "MemoryBackend",
     "Message",
+    "PageMarkup",
+    "Presence",
+    "Present",
+    "Publisher",
     "Refused",
     "RegistrationError",
     "after",
@@ -104,10 +115,14 @@ _MODULES: Final = {
     "clean": "clean",
     "connection": "Connection",
     "endpoint": "Endpoint",
-    "errors": "BadSignature BindingError FragmentError FrameError FrameTooBig HtmxWSError "
-    "LimitError Refused RegistrationError",
+    "errors": "BackendError BadSignature BindingError FragmentError FrameError FrameTooBig "
+    "HtmxWSError LimitError Refused RegistrationError",
     "markup": "Attributes connect_attrs new_page page_field scripts send_attrs",
+    "pages": "PageMarkup",
+    "presence": "Presence Present",
+    "publisher": "Publisher",
     "security": "ALLOW_ALL Limits",
+    "telemetry": "Event",
     "wire.content": "HTML html",
     "wire.fragment": "Fragment after append before data_only morph prepend redirect refresh "
     "remove replace title trigger update",

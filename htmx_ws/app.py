@@ -6,27 +6,42 @@ with the host's lifespan, or by itself at the first page where there is none.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from inspect import isawaitable
-from typing import Any, ClassVar, TypeVar
+from contextvars import Context
+from functools import cached_property
+from inspect import isawaitable, iscoroutinefunction
+from typing import Any, ClassVar, Final, TypeVar
 
-from .backends import Backend, MemoryBackend
+from .backends import Backend, Keep, MemoryBackend, from_url
+from .backpressure import name_unbounded
 from .clock import Clock
 from .connection import Connection, close_reason
+from .cursor import RESUME
 from .endpoint import Endpoint
 from .errors import HtmxWSError, Refused, RegistrationError
 from .host import Host
-from .hub import Hub
+from .hub import STOP_SECONDS, Hub
+from .incidents import refuse, report
 from .lifecycle import Page, send_close
-from .markup import Attributes, connect_attrs, dialect_of, scripts, send_attrs
+from .markup import Attributes, connect_attrs, dialect_of, new_page, scripts, send_attrs
 from .middleware import wrap
+from .pages import PageMarkup, opening
+from .presence import Presence, Present
+from .readiness import Readiness
+from .reauth import Reauth, ask_again
+from .resume import Resume
+from .rooms import MayJoin, Room, Snapshot
 from .routing import scope_path
-from .security import Limits, Reason, check_allow_list, check_origin, refuse
+from .security import ALLOW_ALL, Limits, address_of, check_allow_list, check_origin
+from .shutdown import drain_at_sigterm
 from .signing import check_secrets, sign, unsign
+from .telemetry import Telemetry
 from .types import ASGIApp, Receive, Scope, Send
 from .wire.serialise import serialise
+from .workers import count_workers
 
 __all__ = ["HtmxWS"]
 
@@ -36,17 +51,42 @@ F = TypeVar("F", bound=Callable[..., Any])
 #: In a scope's extensions: a test client asks for the checks of debug mode.
 TESTING = "htmx_ws.testing"
 
+#: How long the end of a process waits for handlers and hooks in debug, in seconds: whoever saved a
+#: file waits for the reload.
+DEBUG_STOP_SECONDS = 1.0
+
+#: How long after the start it is looked whether there are several workers, in seconds: all of them
+#: have begun by then.
+LOOK_AFTER_SECONDS = 3.0
+
+#: What the tokens of pages are signed for.
+_PAGE_TOKEN: Final = "page"
+
+
+class _BadQuery(Refused):
+    """The connect URL of a page cannot be read."""
+
 
 class HtmxWS:
     """An ASGI application that answers htmx's websockets.
 
     ``origins``: which sites' pages may connect beside the application's own: exact origins,
     ``https://*.example.com``, or ``*`` for all. ``limits``: see ``Limits``. ``backend``: what
-    carries publications between processes; by default there is one process. ``debug``: show
+    carries publications between processes, or its address: ``redis://...``, ``nats://...``; by
+    default there is one process. ``debug``: show
     what a handler sends back unescaped. ``strict_html``: refuse a bare ``str``.
     ``subprotocols``: those to agree to when a page offers them. ``identify``: gives who a
     page's visitor is, from its connection: anything hashable, None for anybody; may be async.
     ``secret``: what ``sign`` signs with, or several, the newest first.
+
+    ``page_tokens``: let only pages in that carry a token of ``new_page``, for their visitor's
+    ``identity``, or for what a function gives of their connection, such as a session's key.
+    ``reauth``: gives whether a page's login still holds, from its connection, and is asked every
+    ``reauth_seconds``; may be async, a plain function runs in a thread. ``proxies``: how many
+    proxies stand before the server, each of which appends to X-Forwarded-For; without it a
+    page's address is that of whoever connects. ``drain_seconds``: how long ``drain`` takes, also
+    at SIGTERM where the server lets it; 0 leaves SIGTERM to the server. ``telemetry``: is called
+    with each ``Event``.
     """
 
     #: The manners of the framework that an adapter is for.
@@ -57,12 +97,18 @@ class HtmxWS:
         *,
         origins: Iterable[str] | None = None,
         limits: Limits | None = None,
-        backend: Backend | None = None,
+        backend: Backend | str | None = None,
         debug: bool = False,
         strict_html: bool = False,
         subprotocols: Iterable[str] = (),
         identify: Callable[[Connection], object] | None = None,
         secret: str | bytes | Iterable[str | bytes] | None = None,
+        page_tokens: bool | Callable[[Connection], object] = False,
+        reauth: Reauth | None = None,
+        reauth_seconds: float = 60.0,
+        proxies: int = 0,
+        drain_seconds: float = 5.0,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._origins = check_allow_list([origins] if isinstance(origins, str) else origins or ())
         self._limits = Limits() if limits is None else limits
@@ -70,9 +116,29 @@ class HtmxWS:
         self._strict = strict_html
         self._subprotocols = tuple(subprotocols)
         self._secrets = check_secrets(secret)
+        if page_tokens and not self._secrets and type(self)._keys is HtmxWS._keys:
+            raise ValueError("page_tokens need a secret to be signed with: HtmxWS(secret=...).")
+        if reauth is not None and not reauth_seconds > 0:
+            raise ValueError(f"reauth_seconds is {reauth_seconds}: it must be over 0.")
+        if proxies < 0:
+            raise ValueError(f"proxies is {proxies}: it must be 0 or more.")
+        if telemetry is not None and iscoroutinefunction(telemetry):
+            raise TypeError("telemetry is called and not awaited: give a plain function.")
+        self._page_tokens = page_tokens
+        self._reauth, self._reauth_seconds = reauth, reauth_seconds
+        self._proxies = proxies
+        self._drain_seconds = drain_seconds
+        self._telemetry = telemetry
+        self._has_looked = False
         self._identify = self.host.identify if identify is None else identify
         self._endpoints: dict[str, Endpoint] = {}
-        self._hub = Hub(MemoryBackend() if backend is None else backend, strict_html=strict_html)
+        self._hub = Hub(
+            from_url(backend) if isinstance(backend, str) else backend or MemoryBackend(),
+            strict_html=strict_html,
+            telemetry=telemetry,
+            begin=self._begin,
+            runtime=self.host.runtime,
+        )
         self._clock: Clock | None = None
         self._lifespans = 0
         self._copied = ""
@@ -143,6 +209,31 @@ class HtmxWS:
 
     # --- rooms -------------------------------------------------------------------------
 
+    def room(
+        self,
+        pattern: str,
+        *,
+        may_join: MayJoin | None = None,
+        presence: Presence | bool = False,
+        history: int = 0,
+        max_age: float = 3600.0,
+        snapshot: Snapshot | None = None,
+    ) -> None:
+        """Say what holds for the rooms whose names fit a pattern: ``chat:*``, ``*`` for any text.
+
+        ``may_join`` gives whether a page may join, from its connection and the room's name; it
+        may be async, a plain function runs in a thread. A page that may not is turned away where
+        the join is awaited. ``presence`` has it known, in all processes, who is there: True, or a
+        ``Presence`` that says how. With a ``history`` of so many publications, no older than
+        ``max_age`` seconds, a page that comes back gets what it missed (see ``page``); where that
+        is more, ``snapshot`` gives what the room is now, from the connection and the name, as a
+        handler gives its result; without one the page reloads. Where two patterns fit, the one
+        declared first holds.
+        """
+        its_presence = Presence() if presence is True else presence or None
+        keep = Keep(history, max_age)
+        self._hub.rules.declare(Room(pattern, may_join, its_presence, keep, snapshot))
+
     def publish(
         self,
         room: str,
@@ -165,6 +256,17 @@ class HtmxWS:
         """The pages that are in a room, in the order in which they joined."""
         return self._hub.members(room)
 
+    def presence(self, room: str) -> list[Present]:
+        """Give who is in a room, in any process, in the order in which they came.
+
+        Of rooms whose rule has ``presence``: see ``room``. Reads what this process has heard.
+        """
+        return self._hub.roll.look(room)
+
+    def count(self, *, user: object = None, room: str | None = None) -> Awaitable[int]:
+        """Count the pages of a visitor, of a room, or all, in all processes; to be awaited."""
+        return self._hub.ask({"do": "count", "user": user, "room": room, "conn": None})
+
     def disconnect(
         self,
         *,
@@ -173,29 +275,43 @@ class HtmxWS:
         conn: Connection | str | None = None,
         code: int = 1008,
         reason: str = "",
-    ) -> int:
-        """Close the pages of a visitor, of a room, or one, by its id; gives how many there were.
+    ) -> Awaitable[int]:
+        """Close the pages of a visitor, of a room, or one, by its id, in all processes.
 
-        After 1008 and 4000 to 4999 htmx stays away, after 1012 it comes back. Works in threads.
+        Acts whether it is awaited or not; awaiting it gives how many there were. After 1008 and
+        4000 to 4999 htmx stays away, after 1012 it comes back. Works in threads, where it blocks.
         Raises ``TypeError`` when nothing says which pages are meant.
         """
         if user is None and room is None and conn is None:
             raise TypeError("disconnect() takes user=, room= or conn=: which pages to close.")
-        return self._hub.disconnect(code, reason, user=user, room=room, conn=conn)
+        which = {"user": user, "room": room, "conn": conn}
+        return self._hub.ask({"do": "disconnect", "code": code, "reason": reason, **which})
 
     @property
     def is_ready(self) -> bool:
         """Whether new pages are taken in: what a load balancer should ask; False once draining."""
         return not self._hub.is_draining
 
-    async def drain(self, seconds: float = 10.0) -> None:
+    async def drain(self, seconds: float | None = None) -> None:
         """Send all pages to another process before this one ends; returns when they have gone.
 
         From now on ``is_ready`` is False and handshakes are refused with 503. Pages are closed
-        with 1012, so that they come back elsewhere, evenly over ``seconds``, lest all come back
-        at once. Then it waits, up to 15 s, for their handlers and disconnect hooks.
+        with 1012, so that they come back elsewhere, evenly over ``seconds`` (``drain_seconds``
+        without), lest all come back at once; a few are closed at once. Then it waits, up to 15 s,
+        for their handlers and disconnect hooks, and cancels what is left.
         """
-        await self._hub.drain(seconds)
+        wait = DEBUG_STOP_SECONDS if self._debug else STOP_SECONDS
+        await self._hub.drain(self._drain_seconds if seconds is None else seconds, wait)
+
+    @cached_property
+    def readiness(self) -> Readiness:
+        """An ASGI application for one path, over HTTP: ``Route("/ready", live.readiness)``.
+
+        It answers 200 while new pages are taken in, and 503 once draining. POST drains this
+        process, with ``Authorization: Bearer`` and ``readiness.token()``: it is what
+        ``python -m htmx_ws drain`` sends. Without a ``secret`` nobody may.
+        """
+        return Readiness(self, self._hub.connections, self._keys)
 
     # --- tokens ------------------------------------------------------------------------
 
@@ -211,6 +327,22 @@ class HtmxWS:
     def unsign(self, token: str, *, to: object = "") -> str:
         """Give the value of a token that ``sign`` made; raises ``BadSignature`` for any other."""
         return unsign(self._keys(), token, str(to))
+
+    def new_page(self, *, to: object = "", seconds: float | None = 7 * 86_400) -> str:
+        """Make the token of one rendering of a page, which nobody else can make.
+
+        With ``page_tokens``, only pages with such a token may connect, for ``seconds`` (a week)
+        from when they were rendered: give ``to`` the visitor's ``identity``, or what the function
+        of ``page_tokens`` will give. Give the token to ``connect_attrs`` and ``page_field``.
+        """
+        to = "" if to is None else str(to)
+        return sign(self._keys(), new_page(), seconds, to, _PAGE_TOKEN)
+
+    def _check_page(self, conn: Connection) -> None:
+        wanted = self._page_tokens
+        if wanted:
+            to = wanted(conn) if callable(wanted) else conn.identity
+            unsign(self._keys(), conn.page or "", "" if to is None else str(to), _PAGE_TOKEN)
 
     def _keys(self) -> tuple[bytes, ...]:
         if not self._secrets:
@@ -241,9 +373,102 @@ class HtmxWS:
         """
         return connect_attrs(url, page=page)
 
-    def send_attrs(self) -> Attributes:
-        """Give the attributes of an element that sends, on htmx 2 and 4."""
-        return send_attrs()
+    def page(
+        self,
+        url: object,
+        *,
+        rooms: Iterable[str] = (),
+        element: str = "htmx-ws",
+        page: str | None = None,
+        to: object = "",
+    ) -> PageMarkup:
+        """Give the markup of a page that connects to ``url``, and that resumes.
+
+        ``page = await live.page(url, rooms=["chat:lobby"])``, in a plain function without
+        ``await``, before anything is queried that the page is rendered from: what is published to
+        these rooms from then on reaches the page, once. They are those that its connect hook
+        joins, as far as they keep a history. ``element`` is the id of the element that connects,
+        ``page`` the page's token, else a new one: with ``page_tokens`` of ``new_page(to=to)``.
+        """
+        if page is None:
+            page = self.new_page(to=to) if self._page_tokens else new_page()
+        kept = [room for room in rooms if self._hub.rules.of(room).keep.most]
+        attributes = self.connect_attrs(url, page=page)
+        return PageMarkup(attributes, page, element, self._hub.where(kept))
+
+    def send_attrs(self, trigger: str | None = None, *, recover: str | None = None) -> Attributes:
+        """Give the attributes of an element that sends, on htmx 2 and 4.
+
+        ``trigger`` is its hx-trigger. ``recover`` is the id of the element that connects: then a
+        form is sent again whenever the socket opens, so that the server knows what is half typed
+        in it; for forms whose handler only takes note, as at ``change``.
+        """
+        if recover is not None:
+            trigger = f"{trigger or 'change'}, {opening(recover)}"
+        return send_attrs(trigger)
+
+    # --- while it runs -----------------------------------------------------------------
+
+    def _begin(self) -> Callable[[], None]:
+        """Begin what goes on beside the pages, on the loop that serves; gives what ends it."""
+        if ALLOW_ALL in self._origins and not self._page_tokens:
+            _log.warning(
+                "Pages of every site may connect, in the name of whoever looks at them "
+                "(origins='*'): what a visitor may do here, any page may do that he opens. Name "
+                "the origins, or let in by page_tokens."
+            )
+        asking: asyncio.Task[None] | None = None
+        if self._reauth is not None:
+            pages, refusal = self._hub.connections, self.host.refusal
+            asking = asyncio.get_running_loop().create_task(
+                ask_again(pages, self._reauth, self._reauth_seconds, refusal),
+                context=Context(),  # not that of whichever page came first
+            )
+        looking = (
+            None
+            if self._hub.backend.is_shared
+            else asyncio.get_running_loop().call_later(
+                LOOK_AFTER_SECONDS, self._look_for_workers, context=Context()
+            )
+        )
+        let_go = drain_at_sigterm(self.drain) if self._drain_seconds else None
+
+        def end() -> None:
+            if asking is not None:
+                asking.cancel()
+            if looking is not None:
+                looking.cancel()
+            if let_go is not None:
+                let_go()
+
+        return end
+
+    def _look_for_workers(self) -> None:
+        count = count_workers()
+        if count > 1:
+            self._report("several workers", count)
+
+    def _look_at(self, send: Send) -> None:
+        """Say once of a server what it cannot do."""
+        self._has_looked = True
+        server = name_unbounded(send)
+        if server is not None:
+            _log.warning(
+                "%s never holds a sender back: what a page does not read is kept without a limit, "
+                "in memory that Limits.outbox_bytes and write_seconds cannot see. See "
+                "docs/servers.md for those that do.",
+                server,
+            )
+
+    def _report(
+        self,
+        incident: str,
+        *args: object,
+        error: BaseException | None = None,
+        **attributes: str | int | None,
+    ) -> None:
+        told = self._telemetry
+        report(incident, *args, telemetry=told, error=error, measurements=None, **attributes)
 
     # --- ASGI --------------------------------------------------------------------------
 
@@ -252,11 +477,15 @@ class HtmxWS:
         if scope["type"] == "websocket":
             found = self._find(scope)
             if found is None:
-                path = scope_path(scope)
-                _log.warning("No endpoint for %r: there are %s", path, list(self._endpoints))
+                self._report("not found", scope_path(scope), list(self._endpoints))
                 await self._turn_away("not found", scope, receive, send)
             else:
-                await found[0](found[1], receive, send)
+                endpoint, own = found
+                # Into the server's scope, as routers do: each page would keep a copy of its own.
+                scope["path_params"] = {**(scope.get("path_params") or {}), **own}
+                page = await self._shake_hands(endpoint, scope, receive, send)
+                if page is not None:  # served here, as every frame of a call costs memory
+                    await page.serve(self._agree(scope))
         elif scope["type"] == "lifespan":
             await self._serve_lifespan(receive, send)
         elif scope["type"] == "http":
@@ -294,7 +523,7 @@ class HtmxWS:
                 phase = "shutdown"
                 await receive()
         except Exception as error:
-            _log.exception("The %s failed", phase)
+            self._report("lifespan failed", phase, error=error)
             await send({"type": f"lifespan.{phase}.failed", "message": str(error)})
         else:
             await send({"type": "lifespan.shutdown.complete"})
@@ -310,56 +539,64 @@ class HtmxWS:
         """
         return scope
 
-    def _find(self, scope: Scope) -> tuple[Endpoint, Scope] | None:
-        """Give the endpoint of a path, and the scope with its parameters."""
+    def _find(self, scope: Scope) -> tuple[Endpoint, dict[str, Any]] | None:
+        """Give the endpoint of a path, and its parameters."""
         path = scope_path(scope)
         # Litestar ends every path below a mount with a slash.
         for text in dict.fromkeys((path, path.rstrip("/") or path)):
             for endpoint in self._endpoints.values():
                 own = endpoint.path.match(text)
                 if own is not None:
-                    return endpoint, {
-                        **scope,
-                        "path_params": {**(scope.get("path_params") or {}), **own},
-                    }
+                    return endpoint, own
         return None
 
     async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a page at an endpoint, whose parameters are in ``scope["path_params"]``."""
+        page = await self._shake_hands(endpoint, scope, receive, send)
+        if page is not None:
+            await page.serve(self._agree(scope))
+
+    async def _shake_hands(
+        self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send
+    ) -> Page | None:
+        """Let a page in, up to its accept; None where it was turned away."""
+        route = endpoint.path.text
         cause = self.check_origin(scope)
         if cause is not None:
-            _log.warning(
-                "Refused a websocket on %r: %s. If its pages may connect, name their origin: %s",
-                endpoint,
-                cause,
-                self.host.origins_hint,
-            )
+            self._report("bad origin", endpoint, cause, self.host.origins_hint, route=route)
             await self._turn_away("bad origin", scope, receive, send)
-            return
+            return None
         try:
             endpoint, conn = await self._let_in(endpoint, scope, send)
         except Exception as error:
             refused = error if isinstance(error, Refused) else self.host.refusal(error)
             if refused is None:
                 # Not raised: the host would answer what is accepted and closed already.
-                _log.exception("A page could not be let in on %r", endpoint)
+                self._report("not let in", endpoint, error=error, route=route)
+            elif isinstance(refused, _BadQuery):
+                self._report("bad query", endpoint, refused.__cause__, route=route)
             else:
-                _log.info("A page was turned away from %r: %s", endpoint, refused)
-            await self._turn_away(refused or "failed", scope, receive, send)
-            return
+                code = refused.close_code
+                self._report("turned away", endpoint, refused, route=route, code=code)
+            await self._turn_away(refused or "not let in", scope, receive, send)
+            return None
         if (await receive())["type"] != "websocket.connect":
-            return
+            return None
         await self._hub.start()
+        if RESUME in conn.query:
+            conn.resume = Resume(conn, self._hub)
         why_not = self._hub.enter(conn)
         if why_not is not None:
-            _log.warning("%r is refused with 503: %s", conn, why_not)
+            conn.report("full", why_not, code=503)
+            conn.let_go()
             await _deny(scope, send)
-            return
+            return None
         debug = self._debug or TESTING in (scope.get("extensions") or {})
         if self._clock is None or self._clock.loop is not conn.home.loop:
             self._clock = Clock()
-        page = Page(conn, endpoint, receive, send, self._clock, debug=debug)
-        await page.serve({"type": "websocket.accept", "subprotocol": self._agree(scope)})
+        if not self._has_looked:
+            self._look_at(send)
+        return Page(conn, endpoint, receive, send, self._clock, debug=debug, overlay=self._debug)
 
     async def _let_in(
         self, endpoint: Endpoint, scope: Scope, send: Send
@@ -377,14 +614,18 @@ class HtmxWS:
             swap=endpoint.swap,
             strict_html=self._strict,
             runtime=self.host.runtime,
+            route=endpoint.path.text,
+            telemetry=self._telemetry,
         )
+        if self._proxies:
+            conn.address = address_of(scope, self._proxies)
         try:
             conn.dialect = dialect_of(conn.query)
         except ValueError as error:
-            _log.warning("The query of a page that connects to %r: %s", endpoint, error)
-            raise Refused("bad query", code=refuse("bad query")) from None
+            raise _BadQuery("bad query", code=refuse("bad query")) from error
         identity = self._identify(conn)
         conn.identity = await identity if isawaitable(identity) else identity
+        self._check_page(conn)
         return endpoint, conn
 
     def _agree(self, scope: Scope) -> str | None:
@@ -392,7 +633,7 @@ class HtmxWS:
         return next((name for name in offered if name in self._subprotocols), None)
 
     async def _turn_away(
-        self, why: Reason | Refused, scope: Scope, receive: Receive, send: Send
+        self, why: str | Refused, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Accept and close: a refused handshake makes every htmx try again for ever."""
         if (await receive())["type"] != "websocket.connect":
@@ -404,14 +645,14 @@ class HtmxWS:
                 await send({"type": "websocket.send", "text": message.text})
             code, reason = why.close_code, why.reason
         else:
-            code, reason = refuse(why), str(why)
+            code, reason = refuse(why), why
         await send_close(send, code, close_reason(reason))
 
 
 async def _deny(scope: Scope, send: Send) -> None:
     """Refuse a handshake for now: by 503 where the server can, else by what it makes of a close."""
     if "websocket.http.response" not in (scope.get("extensions") or {}):
-        await send({"type": "websocket.close", "code": refuse("failed")})
+        await send({"type": "websocket.close", "code": refuse("not let in")})
         return
     body = b"Too many connections: try again later.\n"
     headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body))]

@@ -16,7 +16,6 @@ page of thousands is slow.
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from asyncio.tasks import (
     _enter_task,  # documented, for those who implement tasks
@@ -32,15 +31,19 @@ from collections.abc import (
     Mapping,
 )
 from contextlib import aclosing
+from contextvars import Context
 from inspect import iscoroutine
 from threading import get_ident
 from types import SimpleNamespace, coroutine
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import parse_qs
 
+from .backends import Position
 from .dual import Done, Home, Waiting
+from .errors import Refused
+from .incidents import refuse, report
 from .markup import PAGE
-from .outbox import Outbox
+from .outbox import Outbox, weigh
 from .reflection import handling, report_reflection
 from .results import (
     DEFAULT,
@@ -51,16 +54,16 @@ from .results import (
     render_now,
     stream,
 )
-from .security import Limits, refuse
+from .security import Limits, address_of
+from .telemetry import Telemetry, emit
 from .types import Scope, Send
 from .wire.fragment import Fragment
 from .wire.frame import Dialect
 from .wire.serialise import Message, serialise
 
-__all__ = ["Connection", "Rooms", "close_reason", "write_to"]
+__all__ = ["Connection", "Rooms", "close_reason", "release_spare", "write_to"]
 
 T = TypeVar("T")
-_log = logging.getLogger("htmx_ws")
 _SENT: Final = Done(True)
 _GONE: Final = Done(False)
 
@@ -74,20 +77,36 @@ class Rooms(Protocol):
     def forget(self, conn: Connection) -> None: ...
 
 
+class Resuming(Protocol):
+    """What is known of a page that comes back to where it was: see ``resume``."""
+
+    @property
+    def special(self) -> Mapping[str, object]: ...
+    def begin(self) -> None: ...
+    def hear(self, values: Mapping[str, Any]) -> None: ...
+    def enter(self, room: str, ready: Awaitable[bool] | None = None) -> None: ...
+    def leave(self, room: str) -> None: ...
+    def takes(self, room: str, position: Position) -> bool: ...
+    def close(self, room: str | None) -> None: ...
+    def stop(self) -> None: ...
+
+
 class Connection:
     """One open page: its ``id``, ``scope``, ``path_params``, ``query``, ``state`` and ``rooms``.
 
     ``state`` is yours: it starts as the lifespan's state and dies with the page. ``dialect``
     is the htmx that the page runs, as soon as it is known. ``identity`` is who its visitor is,
-    as ``identify`` said.
+    as ``identify`` said, ``address`` where it connects from, and ``route`` the pattern of its
+    path.
     """
 
     __slots__ = (
-        *("__weakref__", "_blocked", "_busy", "_drained", "_gates", "_holds", "_hub"),
-        *("_loop", "_outbox", "_parked", "_query", "_strict", "_stuck_since", "_swap"),
-        *("_target", "_thread", "_transport", "_waiting", "_work", "_writer", "app"),
-        *("closing", "dialect", "gone", "home", "id", "identity", "limits", "on_block"),
-        *("on_close", "path_params", "rooms", "runtime", "scope", "state"),
+        *("__weakref__", "_busy", "_drained", "_gates", "_holds", "_hub", "_loop", "_outbox"),
+        *("_query", "_strict", "_stuck_since", "_swap", "_target", "_thread", "_transport"),
+        *("_work", "_writer", "address", "app"),
+        *("closing", "dialect", "gone", "heir", "home", "id", "identity", "limits", "on_block"),
+        *("on_abandon", "on_close", "path_params", "resume", "rooms", "route", "runtime", "scope"),
+        *("state", "telemetry"),
     )
 
     def __init__(
@@ -102,21 +121,29 @@ class Connection:
         swap: str = "innerHTML",
         strict_html: bool = False,
         runtime: Runtime = DEFAULT,
+        route: str = "",
+        telemetry: Telemetry | None = None,
     ) -> None:
         self.id: str = secrets.token_urlsafe(9)
         self.scope: Scope = scope
         self.path_params: Mapping[str, Any] = scope.get("path_params") or {}
         self.app: Any = scope.get("app", app)
+        self.address: str = address_of(scope)
+        self.route: str = route
+        self.telemetry: Telemetry | None = telemetry
         self.state: SimpleNamespace = SimpleNamespace(**(scope.get("state") or {}))
         self.rooms: set[str] = set()
+        self.resume: Resuming | None = None
         self.dialect: Dialect | None = None
         self.limits: Limits = Limits() if limits is None else limits
-        self.home: Home = Home()
+        self.home: Home = Home.here()
         self._loop, self._thread = self.home.loop, self.home.thread
         self.gone: bool = False
+        self.heir: Connection | None = None
         self.identity: Any = None
         self.closing: tuple[int, str] | None = None
         self.on_close: Callable[[], None] | None = None
+        self.on_abandon: Callable[[], None] | None = None
         self.on_block: Callable[[], None] | None = None
         self._target, self._swap, self._strict = target, swap, strict_html
         self.runtime: Runtime = runtime
@@ -124,10 +151,7 @@ class Connection:
         self._transport = transport
         self._writer: asyncio.Task[None] | None = None
         self._busy = False
-        self._parked: asyncio.Future[None] | None = None
-        self._blocked: tuple[Any, Any] | None = None
-        self._outbox = Outbox(self.limits)
-        self._waiting = self._outbox.waiting
+        self._outbox: Outbox | None = None  # where something waits
         self._stuck_since = 0.0
         self._drained: asyncio.Future[bool] | None = None
         self._gates: dict[str, list[Message]] = {}
@@ -152,6 +176,26 @@ class Connection:
         """The token of its page, which it wrote itself; None without one."""
         token = self.query.get(PAGE)
         return token if isinstance(token, str) else None
+
+    def report(
+        self,
+        incident: str,
+        *args: object,
+        error: BaseException | None = None,
+        measurements: Mapping[str, float] | None = None,
+        **attributes: str | int | None,
+    ) -> None:
+        """Report an incident of this page; its log line begins with the page."""
+        attributes["route"] = self.route
+        report(
+            incident,
+            self,
+            *args,
+            telemetry=self.telemetry,
+            error=error,
+            measurements=measurements,
+            **attributes,
+        )
 
     # --- to the page -------------------------------------------------------------------
 
@@ -181,6 +225,8 @@ class Connection:
         messages = serialise(content, self._target, self._swap)
         if handling.get() is not None:
             report_reflection(messages)
+        if self.telemetry is not None:
+            emit(self.telemetry, "fragment", weigh(messages), route=self.route)
         return messages
 
     @property
@@ -225,67 +271,51 @@ class Connection:
         except Exception as error:
             self._lose(error)
         self._stuck_since = 0.0
-        if self._waiting:
-            self._wake_writer()
+        if self._outbox is not None:
+            self._writer = _take_spare(self.home).become_of(self)
             await self.drained()
         else:
             self._busy = False
             if self._drained is not None:
                 self._report_drained(True)
 
-    def _block(self, rest: Coroutine[Any, Any, None], waits_for: Any) -> None:
-        """Let the page's own task finish a write that could not be finished at once."""
+    def _block(self, writer: asyncio.Task[None]) -> None:
+        """Take note that a task goes on with a write that could not be finished at once."""
         self._busy = True
-        self._blocked = (rest, waits_for)
-        self._wake_writer()
+        self._writer = writer
         if self.on_block is not None:
             self.on_block()
 
-    def _wake_writer(self) -> None:
-        self._get_writer()
-        if self._parked is not None and not self._parked.done():
-            self._parked.set_result(None)
-
-    def _get_writer(self) -> asyncio.Task[None]:
-        if self._writer is None:
-            self._writer = self._loop.create_task(self._write_on())
-        return self._writer
-
-    async def _write_on(self) -> None:
-        """Finish what a step could not, then empty the outbox; parked while the page keeps up."""
+    async def write_on(self, blocked: tuple[Any, Any] | None) -> None:
+        """Finish what a step could not, then empty the outbox: what its writer does."""
         try:
-            while not self.gone:
-                if self._blocked is None and not self._outbox:
-                    self._parked = self._loop.create_future()
-                    await self._parked
-                    self._parked = None
-                    continue
-                if self._blocked is not None:
-                    await _finish(*self._blocked)
-                    self._blocked = None
-                    self._stuck_since = 0.0
-                while self._outbox and not self.gone:
-                    text = self._outbox.take()
-                    await self._transport({"type": "websocket.send", "text": text})
-                    self._stuck_since = 0.0
-                self._busy = False
-                self._report_drained(True)
+            if blocked is not None:
+                await _finish(*blocked)
+                self._stuck_since = 0.0
+            while self._outbox is not None and not self.gone:
+                if not self._outbox:
+                    self._outbox = None
+                    break
+                text = self._outbox.take()
+                await self._transport({"type": "websocket.send", "text": text})
+                self._stuck_since = 0.0
         except (Exception, asyncio.CancelledError) as error:
             # Cancelled by us when the page has gone, or by a timeout of the host's middleware.
             if not self.gone:
                 self._lose(error)
+        self._writer = None
+        self._busy = False
+        self._report_drained(not self.gone)
 
     def _keep(self, message: Message) -> None:
-        if not self._outbox.put(message, self.dialect):
-            _log.warning(
-                "%r reads too slowly: %d messages of %d bytes wait for it, so it is closed "
-                "with %d and will come back (Limits.outbox_bytes, outbox_messages)",
-                self,
-                len(self._outbox),
-                self._outbox.bytes,
-                refuse("slow"),
-            )
-            self._give_up()
+        outbox = self._outbox
+        if outbox is None:
+            outbox = self._outbox = Outbox(self.limits)
+        dropped = outbox.dropped
+        if not outbox.put(message, self.dialect):
+            self._give_up("outbox full", len(outbox), outbox.bytes)
+        elif outbox.dropped > dropped:
+            self.report("dropped", measurements=self._measure_outbox())
 
     def is_writing(self, now: float) -> bool:
         """Whether a write is under way at this time of the loop; one that is stuck is given up.
@@ -297,20 +327,20 @@ class Connection:
         if not self._stuck_since:
             self._stuck_since = now
         elif now - self._stuck_since > self.limits.write_seconds:
-            _log.warning(
-                "%r has read nothing for %s s, so it is closed with %d and will come back "
-                "(Limits.write_seconds)",
-                self,
-                self.limits.write_seconds,
-                refuse("slow"),
-            )
-            self._give_up()
+            self._give_up("stuck", self.limits.write_seconds)
             return False
         return True
 
-    def _give_up(self) -> None:
-        self.close(refuse("slow"), "too slow")
+    def _give_up(
+        self, incident: str, *args: object, measurements: Mapping[str, float] | None = None
+    ) -> None:
+        self.report(incident, *args, measurements=measurements or self._measure_outbox())
+        self.close(refuse(incident), "too slow")
         self.let_go()
+
+    def _measure_outbox(self) -> dict[str, float]:
+        outbox = self._outbox
+        return {} if outbox is None else {"messages": len(outbox), "bytes": outbox.bytes}
 
     async def drained(self) -> bool:
         """Wait until the page has taken all that waits for it; False when it has gone."""
@@ -329,7 +359,7 @@ class Connection:
     def _lose(self, error: BaseException) -> None:
         # Servers raise what they like when the page has gone. Should it still be there, it is
         # closed, so that it comes back; what it sent before is read in any case.
-        _log.debug("%r cannot be written to", self, exc_info=error)
+        self.report("unwritable", error=error)
         self.let_go()
         if self.on_close is not None:
             self.on_close()
@@ -337,18 +367,40 @@ class Connection:
     # --- rooms -------------------------------------------------------------------------
 
     def join(self, room: str) -> Awaitable[bool]:
-        """Join a room: what is published to it reaches this page. False when the page has gone."""
+        """Join a room: what is published to it reaches this page. False when the page has gone.
+
+        Where a rule says who may join such rooms (``HtmxWS.room``), it does so once that has been
+        asked; awaiting it raises ``Refused`` for a page that may not.
+        """
         if get_ident() != self._thread:
             return self.home.call(self.join, room, otherwise=False)
-        joined = self._hub.join(self, room)
-        if self._holds and room in self.rooms:
+        if self.heir is not None:
+            return self.heir.join(room)
+        return self._hub.join(self, room)
+
+    def inherit_to(self, heir: Connection) -> None:
+        """Have another socket of the page written to from now on; this one is read as before."""
+        self.heir = heir
+        if self.resume is not None:
+            self.resume.stop()
+
+        async def write_to_heir(event: Mapping[str, Any]) -> None:
+            heir.push(Message(event["text"]))
+
+        self._transport = write_to_heir
+
+    def note_joined(self, room: str) -> None:
+        """Take note that it is in a room, which is held where all that it joins is."""
+        self.rooms.add(room)
+        if self._holds:
             self.hold(room)
-        return joined
 
     def leave(self, room: str) -> Awaitable[bool]:
         """Leave a room; every room is left by itself when the page goes."""
         if get_ident() != self._thread:
             return self.home.call(self.leave, room, otherwise=False)
+        if self.heir is not None:
+            return self.heir.leave(room)
         self._gates.pop(room, None)
         return self._hub.leave(self, room)
 
@@ -379,15 +431,7 @@ class Connection:
             return
         held.append(message)
         if len(held) > self.limits.outbox_messages:
-            _log.warning(
-                "%r: %d messages of %r were held for it and not released, so it is closed with "
-                "%d and will come back (Limits.outbox_messages)",
-                self,
-                len(held),
-                room,
-                refuse("slow"),
-            )
-            self._give_up()
+            self._give_up("held too long", len(held), room, measurements=weigh(held))
 
     # --- background work ---------------------------------------------------------------
 
@@ -441,7 +485,7 @@ class Connection:
     def report_work(self, task: asyncio.Task[Any]) -> None:
         """Log the error of work that nobody awaits."""
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("%r: its work %r failed", self, task.get_name(), exc_info=error)
+            self.report("work failed", task.get_name(), error=error)
 
     async def send_all(self, content: object) -> bool:
         """Send the pieces of deferred content as they come; False when the page has gone."""
@@ -472,6 +516,21 @@ class Connection:
             if self.on_close is not None:
                 self.on_close()
 
+    async def turn_away(self, refused: Refused) -> None:
+        """Send what a refusal has to say, as far as it is there in time, and close."""
+        try:
+            async with asyncio.timeout(self.limits.hook_seconds):
+                await self.send(refused.content)
+        except Exception as error:
+            self.report("refusal failed", error=error)
+        self.close(refused.close_code, refused.reason)
+
+    def abandon(self) -> None:
+        """Cancel its handlers, as at the end of their time; for a process that must end."""
+        self.let_go()
+        if self.on_abandon is not None:
+            self.on_abandon()
+
     def leave_all(self) -> None:
         """Leave every room; ``rooms`` goes on to name them for the disconnect hook."""
         self._hub.leave_all(self)
@@ -485,8 +544,10 @@ class Connection:
         if self.gone:
             return
         self.gone = True
-        self._outbox.clear()
+        self._outbox = None
         self._gates.clear()
+        if self.resume is not None:
+            self.resume.stop()
         self._report_drained(False)
         if self._writer is not None:
             self._writer.cancel()
@@ -501,9 +562,9 @@ def close_reason(text: str) -> str:
 def write_to(conns: Iterable[Connection], message: Message, room: str = "") -> None:
     """Write a message to pages, one after the other, without waiting for any.
 
-    All are written by one coroutine, which is stepped by hand. Where a page's ``send`` blocks,
-    that coroutine is left to the page's own task, to end with this write, and another goes on
-    with the next page.
+    All are written by one coroutine, which is stepped by hand, in the name of a spare task. Where
+    a page's ``send`` blocks, that task becomes the page's own and ends that write, and another
+    coroutine goes on with the next page, in the name of the next spare.
     """
     loop = asyncio.get_running_loop()
     pusher = asyncio.current_task(loop)
@@ -513,14 +574,18 @@ def write_to(conns: Iterable[Connection], message: Message, room: str = "") -> N
         left = iter(conns)
         while True:
             turn = _Turn()
-            writing = _write_in_turn(loop, left, message, room, turn)
+            writing = _write_in_turn(left, message, room, turn)
+            spare = _take_spare(turn.home)
+            _enter_task(loop, spare.task)
             try:
                 waits_for = writing.send(None)
             except StopIteration:
+                turn.home.spare = spare
                 return
+            finally:
+                _leave_task(loop, spare.task)
             turn.is_over = True
-            _leave_task(loop, turn.conn._get_writer())
-            turn.conn._block(writing, waits_for)
+            turn.conn._block(spare.become_of(turn.conn, (writing, waits_for)))
     finally:
         if pusher is not None:
             _enter_task(loop, pusher)
@@ -529,37 +594,69 @@ def write_to(conns: Iterable[Connection], message: Message, room: str = "") -> N
 class _Turn:
     """Whose write is under way, and whether it was left to that page's task."""
 
-    __slots__ = ("conn", "is_over")
+    __slots__ = ("conn", "home", "is_over")
 
     def __init__(self) -> None:
         self.conn: Any = None
+        self.home = Home.here()
         self.is_over = False
 
 
 async def _write_in_turn(
-    loop: asyncio.AbstractEventLoop,
-    conns: Iterator[Connection],
-    message: Message,
-    room: str,
-    turn: _Turn,
+    conns: Iterator[Connection], message: Message, room: str, turn: _Turn
 ) -> None:
     text, has_variants = message.text, message.variants is not None
     for conn in conns:
         if conn._busy or conn.gone or room in conn._gates:
             conn.deliver(room, message)
             continue
-        writer = conn._writer or conn._get_writer()
         if has_variants:
             text = message.text_for(conn.dialect)
         turn.conn = conn
-        _enter_task(loop, writer)
         try:
             await conn._transport({"type": "websocket.send", "text": text})
         except (Exception, asyncio.CancelledError) as error:
             conn._lose(error)
         if turn.is_over:
             return
-        _leave_task(loop, writer)
+
+
+class _Spare:
+    """A task of no page, until a page needs one: few do, and a task is as large as a page."""
+
+    __slots__ = ("_owner", "task")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._owner: asyncio.Future[tuple[Connection, Any]] = loop.create_future()
+        # In no page's context, and not in that of whoever happens to publish.
+        self.task = loop.create_task(self._serve(), context=Context())
+        # asyncio complains of tasks that a closed loop takes with it; this one has no work yet.
+        self.task._log_destroy_pending = False  # type: ignore[attr-defined]  # as gather does
+
+    async def _serve(self) -> None:
+        conn, blocked = await self._owner
+        await conn.write_on(blocked)
+
+    def become_of(self, conn: Connection, blocked: Any = None) -> asyncio.Task[None]:
+        """Be the writer of a page, until it has caught up."""
+        self.task._log_destroy_pending = True  # type: ignore[attr-defined]  # as above
+        self._owner.set_result((conn, blocked))
+        return self.task
+
+
+def _take_spare(home: Home) -> _Spare:
+    spare: _Spare | None = home.spare
+    home.spare = None
+    if spare is None or spare.task.done() or spare.task.cancelling():
+        spare = _Spare(home.loop)
+    return spare
+
+
+def release_spare(home: Home) -> None:
+    """End the task that is kept for whichever page needs one next: there is none left."""
+    if home.spare is not None:
+        home.spare.task.cancel()
+        home.spare = None
 
 
 @coroutine

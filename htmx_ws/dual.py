@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from concurrent.futures import CancelledError, Future
 from threading import get_ident
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 __all__ = ["Done", "Home", "Waiting"]
 
@@ -64,13 +64,27 @@ class Waiting(Generic[T]):
 
 
 class Home:
-    """The event loop, and its thread, in which an object lives."""
+    """The event loop, and its thread, in which objects live; ``Home.here()`` gives the one.
 
-    __slots__ = ("loop", "thread")
+    ``spare`` is for whoever needs a task of this loop at hand.
+    """
+
+    __slots__ = ("loop", "spare", "thread")
+
+    _last: ClassVar[Home | None] = None
 
     def __init__(self) -> None:
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.thread: int = get_ident()
+        self.spare: Any = None
+
+    @classmethod
+    def here(cls) -> Home:
+        """Give the home of the running loop, the same one for all that live there."""
+        home = cls._last
+        if home is None or home.loop is not asyncio.get_running_loop():
+            home = cls._last = cls()
+        return home
 
     def call(self, function: Callable[..., Awaitable[T]], *args: Any, otherwise: T) -> Awaitable[T]:
         """Call a function of this home from another thread; ``otherwise`` when it is over.

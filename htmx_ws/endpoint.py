@@ -12,7 +12,7 @@ import functools
 import inspect
 from collections.abc import Callable, Coroutine, Iterable
 from types import CodeType
-from typing import Any, Final, Protocol, TypeVar, overload
+from typing import Any, Final, Literal, Protocol, TypeVar, overload
 
 from .binding import compile_error_hook, compile_handler, compile_hook
 from .errors import BindingError, RegistrationError
@@ -31,6 +31,10 @@ __all__ = ["Endpoint", "Handler", "show_errors"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+#: What a handler answers.
+Kind = Literal["message", "connect", "disconnect", "error"]
+
+
 class Handler:
     """A registered callable: ``bind`` gives its arguments, ``call`` runs it where it belongs.
 
@@ -39,7 +43,7 @@ class Handler:
     """
 
     __slots__ = (
-        *("around", "bind", "call", "cancel", "concurrent", "function", "is_plain"),
+        *("around", "bind", "call", "cancel", "concurrent", "function", "is_plain", "kind"),
         *("makes_generator", "name", "runtime", "work_name"),
     )
 
@@ -52,7 +56,9 @@ class Handler:
         runtime: Runtime = DEFAULT,
         concurrent: bool = False,
         cancel: bool = False,
+        kind: Kind = "message",
     ) -> None:
+        self.kind: Kind = kind
         self.function: Callable[..., Any] = function
         self.name: str = name_of(function)
         self.work_name: str = self.name.rpartition(".")[2]
@@ -243,7 +249,7 @@ class Endpoint:
         A generator streams: its first piece comes before the page's frames, the rest beside
         them. Raise ``Refused`` to turn the page away.
         """
-        handler = self._make(compile_hook, function)
+        handler = self._make(compile_hook, function, kind="connect")
         self._refuse_second(self.connect, handler)
         self.connect = handler
         self._registered.append(lambda other: other.on_connect(function))
@@ -251,7 +257,7 @@ class Endpoint:
 
     def on_disconnect(self, function: F) -> F:
         """Register the hook that runs once when a page has gone, if its connect hook began."""
-        handler = self._make(compile_hook, function)
+        handler = self._make(compile_hook, function, kind="disconnect")
         self._refuse_second(self.disconnect, handler)
         self.disconnect = handler
         self._registered.append(lambda other: other.on_disconnect(function))
@@ -262,14 +268,14 @@ class Endpoint:
 
         Without it, what a page filled in wrongly is shown in ``#{sender's id}-errors``.
         """
-        handler = self._make(compile_error_hook, function)
+        handler = self._make(compile_error_hook, function, kind="error")
         self._refuse_second(self.error, handler)
         self.error = handler
         self._registered.append(lambda other: other.on_error(function))
         return function
 
     def _make(
-        self, compile: Callable[..., Any], function: Callable[..., Any], **options: bool
+        self, compile: Callable[..., Any], function: Callable[..., Any], **options: Any
     ) -> Handler:
         around = self.host.around(function, self.path.text)
         filled = () if around is None else around.names

@@ -7,6 +7,7 @@
     │   └── FrameTooBig     the page's: a message over the size limit
     ├── BindingError        the page's: values that a handler does not take
     ├── LimitError          the handler's: more rooms than a page may be in, or too long a name
+    ├── BackendError        nobody's: a broker that is away, or does not take what is published
     └── Refused             nobody's: a connect hook turns the page away
         └── BadSignature    the page's: a token that was not signed here, or is too old
 
@@ -22,6 +23,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 __all__ = [
+    "BackendError",
     "BadSignature",
     "BindingError",
     "FragmentError",
@@ -72,6 +74,10 @@ class BindingError(HtmxWSError, ValueError):
 
 class LimitError(HtmxWSError, ValueError):
     """A page was to go over one of the ``Limits``; the message names it."""
+
+
+class BackendError(HtmxWSError, ConnectionError):
+    """What was published has no place in its room's order, or may have none."""
 
 
 class Refused(HtmxWSError):

@@ -9,73 +9,85 @@ another.
 from __future__ import annotations
 
 import asyncio
-import logging
+import json
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
+from contextlib import suppress
+from contextvars import Context
+from dataclasses import replace
 from functools import partial
-from inspect import iscoroutinefunction
+from inspect import isawaitable, iscoroutinefunction
 from threading import get_ident
+from time import perf_counter
 from typing import Any, Final
 
-from .backends import Backend
-from .connection import Connection, write_to
-from .dual import Done, Home
-from .errors import LimitError
+from .backends import KEEP_NONE, Backend, Keep, Position, SyncAppender
+from .connection import Connection, release_spare, write_to
+from .dual import Done, Home, Waiting
+from .errors import BackendError, HtmxWSError, LimitError, Refused
+from .incidents import refuse, report
+from .lifecycle import HURRY_SECONDS
+from .outbox import weigh
+from .peers import ROOM, Peers, Said
+from .presence import Presence, Roll, key_of
+from .publication import Publication
 from .reflection import report_reflection
-from .results import is_deferred, refuse_bare_str
-from .security import refuse
+from .results import DEFAULT, Runtime, is_deferred, refuse_bare_str
+from .resume import cursor_message, with_cursor
+from .rooms import MayJoin, Room, Rooms
+from .tabs import Tabs
+from .telemetry import Telemetry, emit
+from .wire.once import make_once
 from .wire.serialise import Message, serialise
 
-__all__ = ["Hub", "Publication", "Render"]
-
-_log = logging.getLogger("htmx_ws")
+__all__ = ["Hub"]
 
 #: How long stopping waits for the pages that it closes, with their disconnect hooks, in seconds.
 STOP_SECONDS: Final = 15.0
 
-#: How often draining closes the pages that are due, in seconds.
+#: How often draining closes the pages that are due, in seconds, and how many it closes in a
+#: second at least: few pages need no pacing.
 DRAIN_STEP: Final = 0.02
-
-#: Renders a publication for one page.
-Render = Callable[[Connection], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Publication:
-    """What is published once: ``messages`` for all, or ``render`` for each by ``variant``.
-
-    ``exclude`` holds the ids of connections that are left out, or the tokens of their pages;
-    ``to`` the id of the only one meant.
-    """
-
-    messages: tuple[Message, ...] = ()
-    render: Render | None = None
-    variant: Callable[[Connection], object] | None = None
-    exclude: frozenset[str] = frozenset()
-    to: str | None = None
-
-    def is_for(self, conn: Connection) -> bool:
-        """Whether a page is meant."""
-        if self.exclude and (conn.id in self.exclude or conn.page in self.exclude):
-            return False
-        return self.to is None or conn.id == self.to
+DRAIN_RATE: Final = 100.0
 
 
 class Hub:
     """The rooms of one process, on one event loop at a time."""
 
-    def __init__(self, backend: Backend, *, strict_html: bool = False) -> None:
-        self._backend = backend
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        strict_html: bool = False,
+        telemetry: Telemetry | None = None,
+        begin: Callable[[], Callable[[], None]] | None = None,
+        runtime: Runtime = DEFAULT,
+    ) -> None:
+        self.backend = backend
         self._strict = strict_html
+        self._telemetry = telemetry
+        self._begin = begin
+        self._runtime = runtime
+        self._let_end: Callable[[], None] | None = None
+        self.rules: Rooms = Rooms()
+        self._tabs = Tabs(self.leave_all)
+        self.peers: Peers = self._make_peers()
+        self.roll: Roll = self._make_roll()
+        self._talking: asyncio.Task[None] | None = None
         self._rooms: dict[str, dict[Connection, None]] = {}
         self._home: Home | None = None
         self._starting: asyncio.Task[None] | None = None
         self._empty: asyncio.Event | None = None
         self.is_draining: bool = False
-        self._due: deque[tuple[str, Publication]] = deque()
+        self._last: dict[str, Position] = {}  # of rooms with a history
+        self._subscribing: dict[str, asyncio.Task[bool]] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._outside: SyncAppender | None = None
+        self._warned_of_nobody = False
+        self._due: deque[tuple[str, Position, Publication]] = deque()
         self._delivers = False
-        self.connections: dict[Connection, None] = {}
+        #: The pages that are here, and when each came, or was last known to be logged in.
+        self.connections: dict[Connection, float] = {}
         self._by_identity: dict[object, dict[Connection, None]] = {}
         self._by_address: Counter[str] = Counter()
 
@@ -85,7 +97,7 @@ class Hub:
         """Take a page in; say why not, where it may not come."""
         if self.is_draining:
             return "this process is being drained"
-        limits, address = conn.limits, _address(conn)
+        limits, address = conn.limits, conn.address
         if len(self.connections) >= limits.connections:
             return "one more would be over Limits.connections"
         most = limits.connections_per_address
@@ -93,11 +105,12 @@ class Hub:
             return "one more would be over Limits.connections_per_address"
         most = limits.connections_per_identity
         if conn.identity is not None:
-            if most is not None and len(self._by_identity.get(conn.identity, ())) >= most:
+            if most is not None and len(self._by_identity.get(key_of(conn.identity), ())) >= most:
                 return "one more would be over Limits.connections_per_identity"
-            self._by_identity.setdefault(conn.identity, {})[conn] = None
+            self._by_identity.setdefault(key_of(conn.identity), {})[conn] = None
         self._by_address[address] += 1
-        self.connections[conn] = None
+        self.connections[conn] = conn.home.loop.time()
+        self._tabs.enter(conn)
         return None
 
     def find(
@@ -106,7 +119,7 @@ class Hub:
         """Give the pages of a visitor, of a room, or the one of that id."""
         found = list(self.connections)
         if user is not None:
-            found = list(self._by_identity.get(user, ()))
+            found = list(self._by_identity.get(key_of(user), ()))
         if room is not None:
             members = self._rooms.get(room, {})
             found = [each for each in found if each in members]
@@ -114,17 +127,38 @@ class Hub:
             found = [each for each in found if each.id == _id_of(conn)]
         return found
 
-    def disconnect(self, code: int, reason: str, **which: Any) -> int:
-        """Close the pages that ``find`` gives; give how many there were."""
+    def ask(self, what: dict[str, Any]) -> Awaitable[int]:
+        """Have all processes do something with the pages that ``find`` gives; give how many.
+
+        A process that serves none gets no answers, and gives 0; raises ``HtmxWSError`` where
+        they are all that was wanted.
+        """
+        if isinstance(what["conn"], Connection):
+            what = {**what, "conn": what["conn"].id}
+        if what["user"] is not None:
+            what = {**what, "user": key_of(what["user"])}
         home = self._home
+        if home is not None and get_ident() != home.thread:
+            return home.call(self.ask, what, otherwise=0)
+        if not self.backend.is_shared:
+            return Done(0 if home is None else self._answer(what))
         if home is None:
-            return 0
-        if get_ident() != home.thread:
-            return home.run(partial(self.disconnect, code, reason, **which), otherwise=0)
-        found = self.find(**which)
-        for conn in found:
-            conn.close(code, reason)
-        return len(found)
+            return self._ask_outside(what)
+        asking = asyncio.ensure_future(self.peers.ask(what))
+        asking.add_done_callback(_note_error)
+        return Waiting(asking)
+
+    def _ask_outside(self, what: dict[str, Any]) -> Awaitable[int]:
+        if what["do"] == "count":
+            raise HtmxWSError(
+                "Pages are counted by the processes that serve them, which can be asked from one "
+                "of them only: this one serves none."
+            )
+        said = json.dumps({"does": "ask", "by": "", "what": what}).encode()
+        saying = self._append_outside(ROOM, said, KEEP_NONE)
+        if isinstance(saying, Done):
+            return Done(0)
+        return Waiting(asyncio.ensure_future(_no_answer(saying)))
 
     # --- start and stop ----------------------------------------------------------------
 
@@ -133,7 +167,7 @@ class Hub:
 
         A loop that has ended, as each test's does, takes its pages with it.
         """
-        home = Home()
+        home = Home.here()
         if self._home is not None and self._home.loop is home.loop:
             return
         if self._home is not None and self.connections and self._home.loop.is_running():
@@ -148,47 +182,114 @@ class Hub:
     async def _start(self, home: Home) -> None:
         """Start once, whoever asked first: until then nobody is served."""
         try:
-            self.is_draining = False
+            if self._home is not None:
+                self.is_draining = False
+            self._empty = None
             self.connections.clear()
             self._by_identity.clear()
             self._by_address.clear()
             self._rooms.clear()
-            await self._backend.start(self.deliver)
+            self._last.clear()
+            self._tabs.clear()
+            self._subscribing.clear()
+            await self.backend.start(self, self.rules.keeps())
             self._home = home
+            self._let_end = None if self._begin is None else self._begin()
+            self.peers = self._make_peers()
+            self.roll = self._make_roll()
+            if self.backend.is_shared:
+                await self.backend.subscribe((ROOM,))
+                self._talking = home.loop.create_task(self.peers.live_on(), context=Context())
         finally:
             self._starting = None
 
+    def _make_roll(self) -> Roll:
+        def presence_of(room: str) -> Presence | None:
+            return self.rules.of(room).presence
+
+        return Roll(self.peers, presence_of, runtime=self._runtime, telemetry=self._telemetry)
+
+    def _make_peers(self) -> Peers:
+        return Peers(
+            lambda said: self.backend.append(ROOM, said, KEEP_NONE),
+            answer=self._answer,
+            listen=lambda said: self.roll.hear(said),
+            forget=lambda peer: self.roll.forget(peer),
+        )
+
+    def _answer(self, what: Said) -> int:
+        """Do what any process asks of all."""
+        which = {name: what[name] for name in ("user", "room", "conn")}
+        found = self.find(**which)
+        if what["do"] == "disconnect":
+            for conn in found:
+                conn.close(what["code"], what["reason"])
+        return len(found)
+
     async def stop(self) -> None:
         """Close every page with 1012, so that it comes back, and let the backend go."""
+        if self._let_end is not None:
+            self._let_end()
         for conn in list(self.connections):
-            conn.close(refuse("restart"), "restart")
-        await self._wait_until_empty()
-        await self._backend.stop()
+            _send_back(conn)
+        await self._wait_until_empty(STOP_SECONDS)
+        self.roll.stop()
+        if self._talking is not None:
+            self._talking.cancel()
+            self._talking = None
+            self.peers.say("bye")
+            await self.peers.have_said()
+        await self.roll.have_called()
+        await self.backend.stop()
+        moving = [*self._subscribing.values(), *self._leaving]
+        for task in moving:
+            task.cancel()
+        await asyncio.gather(*moving, return_exceptions=True)
+        if self._outside is not None:
+            await asyncio.to_thread(self._outside.close)
+            self._outside = None
         self._home = None
+        self.is_draining = False
 
-    async def drain(self, seconds: float) -> None:
-        """Take no more pages in, and close those that are here one after the other."""
+    async def drain(self, seconds: float, wait: float = STOP_SECONDS) -> None:
+        """Take no more pages in, and close those that are here one after the other.
+
+        What has not ended ``wait`` seconds after the last is let go.
+        """
         self.is_draining = True
         pages = list(self.connections)
         loop = asyncio.get_running_loop()
         began, closed = loop.time(), 0
-        while closed < len(pages):
-            due = len(pages) * (loop.time() - began) / seconds if seconds > 0 else len(pages)
-            for conn in pages[closed : int(due) + 1]:
-                conn.close(refuse("restart"), "restart")
-            closed = max(closed, int(due) + 1)
-            await asyncio.sleep(DRAIN_STEP)
-        await self._wait_until_empty()
+        emit(self._telemetry, "drain.start", {"pages": len(pages)})
+        rate = max(DRAIN_RATE, len(pages) / seconds) if seconds > 0 else float("inf")
+        while any(conn in self.connections for conn in pages[closed:]):
+            due = min(len(pages), 1 + rate * (loop.time() - began)) if closed else 1
+            due = len(pages) if rate == float("inf") else int(due)
+            for conn in pages[closed:due]:
+                _send_back(conn)
+            closed = due
+            await asyncio.sleep(DRAIN_STEP if closed < len(pages) else 0)
+        await self._wait_until_empty(wait)
+        took = {"seconds": loop.time() - began, "pages": len(pages)}
+        emit(self._telemetry, "drain.stop", took)
 
-    async def _wait_until_empty(self) -> None:
+    async def _wait_until_empty(self, seconds: float) -> None:
         if not self.connections:
             return
-        self._empty = asyncio.Event()
+        if self._empty is None:
+            self._empty = asyncio.Event()
+        empty = self._empty
         try:
-            async with asyncio.timeout(STOP_SECONDS):
-                await self._empty.wait()
+            async with asyncio.timeout(seconds):
+                await empty.wait()
         except TimeoutError:
-            _log.error("%d pages did not end in %s s", len(self.connections), STOP_SECONDS)
+            left = list(self.connections)
+            report("pages left", len(left), seconds, telemetry=self._telemetry)
+            for conn in left:
+                conn.abandon()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(3 * HURRY_SECONDS):
+                    await empty.wait()
 
     # --- rooms -------------------------------------------------------------------------
 
@@ -197,55 +298,140 @@ class Hub:
         check_room(room)
         if conn.gone:
             return Done(False)
+        if room in conn.rooms:
+            return Done(True)
+        self._check_limits(conn, room)
+        may_join = self.rules.of(room).may_join
+        if may_join is None:
+            return self._put(conn, room)
+        asking = conn.spawn(self._ask_and_join(conn, room, may_join), _join_name(room))
+        return _Joining(asking, otherwise=False)
+
+    def _check_limits(self, conn: Connection, room: str) -> None:
         limits = conn.limits
         if len(room) > limits.room_name:
-            raise LimitError(
-                f"A room's name has {len(room)} characters, over the limit of {limits.room_name} "
-                "(Limits.room_name)."
-            )
-        if len(conn.rooms) >= limits.rooms and room not in conn.rooms:
-            raise LimitError(
-                f"A page is in {len(conn.rooms)} rooms, and that is the limit (Limits.rooms)."
-            )
-        self._rooms.setdefault(room, {})[conn] = None
-        conn.rooms.add(room)
-        return Done(True)
+            limit, why = "room_name", f"A room's name has {len(room)} characters, over the limit of"
+        elif len(conn.rooms) >= limits.rooms:
+            limit, why = "rooms", f"A page is in {len(conn.rooms)} rooms, and is to join more than"
+        else:
+            return
+        emit(conn.telemetry, "limit", route=conn.route, limit=limit)
+        raise LimitError(f"{why} {getattr(limits, limit)} (Limits.{limit}).")
+
+    def _put(self, conn: Connection, room: str) -> Awaitable[bool]:
+        members = self._rooms.get(room)
+        if members is None:
+            members = self._rooms[room] = {}
+            if self.backend.is_shared:
+                subscribing = asyncio.ensure_future(self._subscribe(room))
+                self._subscribing[room] = subscribing
+                subscribing.add_done_callback(lambda _: self._note_subscribed(room, subscribing))
+        members[conn] = None
+        conn.note_joined(room)
+        if conn.resume is not None and self.rules.of(room).keep.most:
+            conn.resume.enter(room, self._subscribing.get(room))
+        waits_for = self._subscribing.get(room)
+        if waits_for is None:
+            self.roll.enter(conn, room)
+            return Done(True)
+        # What a hook publishes that hears of it is to reach this page too.
+        waits_for.add_done_callback(lambda _: self._enter(conn, room))
+        return Waiting(waits_for, otherwise=False)
+
+    def _enter(self, conn: Connection, room: str) -> None:
+        if conn in self._rooms.get(room, ()):
+            self.roll.enter(conn, room)
+
+    def _note_subscribed(self, room: str, subscribing: asyncio.Task[bool]) -> None:
+        if self._subscribing.get(room) is subscribing:  # and not one that came after a leave
+            del self._subscribing[room]
+
+    async def _subscribe(self, room: str) -> bool:
+        await self.backend.subscribe((room,))
+        return True
+
+    def _drop(self, room: str) -> None:
+        """Forget a room that nobody is in any more."""
+        del self._rooms[room]
+        self._last.pop(room, None)
+        if self.backend.is_shared:
+            self._subscribing.pop(room, None)
+            leaving = asyncio.ensure_future(self._unsubscribe(room))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+
+    async def _unsubscribe(self, room: str) -> None:
+        await self.backend.unsubscribe((room,))
+
+    async def _ask_and_join(self, conn: Connection, room: str, may_join: MayJoin) -> Any:
+        """Join if the rule of the room says so; give what it is refused with."""
+        may: Any
+        try:
+            if iscoroutinefunction(may_join):
+                may = await may_join(conn, room)
+            else:
+                may = await conn.runtime.run_sync(may_join, conn, room)
+                may = await may if isawaitable(may) else may
+        except Refused as refused:
+            may = refused
+        if not may:
+            may = Refused("not your room", code=refuse("join refused"))
+        if isinstance(may, Refused):
+            conn.report("join refused", room)
+            return may
+        if conn.gone:
+            return False
+        if room in conn.rooms:
+            return True
+        self._check_limits(conn, room)
+        return await self._put(conn, room)
 
     def leave(self, conn: Connection, room: str) -> Awaitable[bool]:
         """Take a page out of a room; False when it was not in it."""
+        conn.cancel(_join_name(room))
+        if conn.resume is not None:
+            conn.resume.leave(room)
         members = self._rooms.get(room)
         if members is None or conn not in members:
             return Done(False)
         del members[conn]
+        self.roll.leave(conn, room)
         if not members:
-            del self._rooms[room]
+            self._drop(room)
         conn.rooms.discard(room)
         return Done(True)
 
     def leave_all(self, conn: Connection) -> None:
         """Take a page out of all its rooms; its ``rooms`` goes on to name them."""
         for room in conn.rooms:
-            members = self._rooms.get(room, {})
-            members.pop(conn, None)
+            members = self._rooms.get(room)
+            if members is None or conn not in members:
+                continue
+            del members[conn]
+            self.roll.leave(conn, room)
             if not members:
-                self._rooms.pop(room, None)
+                self._drop(room)
 
     def forget(self, conn: Connection) -> None:
         """Take a page out of all its rooms, and of the hub."""
         self.leave_all(conn)
         if conn in self.connections:
             del self.connections[conn]
-            address = _address(conn)
+            self._tabs.forget(conn)
+            address = conn.address
             self._by_address[address] -= 1
             if not self._by_address[address]:
                 del self._by_address[address]
-            its = self._by_identity.get(conn.identity)
+            its = self._by_identity.get(key_of(conn.identity))
             if its is not None:
                 its.pop(conn, None)
                 if not its:
-                    del self._by_identity[conn.identity]
-        if self._empty is not None and not self.connections:
-            self._empty.set()
+                    del self._by_identity[key_of(conn.identity)]
+        if not self.connections:
+            release_spare(conn.home)
+            if self._empty is not None:
+                self._empty.set()
+                self._empty = None
 
     def members(self, room: str) -> list[Connection]:
         """The pages that are in a room here, in the order in which they joined."""
@@ -265,10 +451,39 @@ class Hub:
         """Send content to every page of a room; see ``HtmxWS.publish``."""
         check_room(room)
         publication = self._publication(content, exclude, to, variant)
-        home = self._home
-        if home is not None and get_ident() != home.thread:
-            return home.call(self._backend.append, room, publication, otherwise=0)
-        return self._backend.append(room, publication)
+        if self.rules.of(room).keep.most and publication.messages:
+            once = tuple(map(make_once, publication.messages))
+            publication = replace(publication, messages=once)
+        payload = self._payload(publication)
+        keep, home = self.rules.of(room).keep, self._home
+        if home is None:
+            return self._publish_outside(room, payload, keep)
+        if get_ident() != home.thread:
+            return home.call(self.backend.append, room, payload, keep, otherwise=0)
+        return self.backend.append(room, payload, keep)
+
+    def _payload(self, publication: Publication) -> Publication | bytes:
+        """Give what the backend takes: bytes, where they go to other processes."""
+        if not self.backend.is_shared:
+            return publication
+        return publication.pack()
+
+    def _publish_outside(self, room: str, payload: Any, keep: Keep) -> Awaitable[int]:
+        """Publish from a process that serves no pages, or none yet."""
+        if not self.backend.is_shared:
+            if not self._warned_of_nobody:
+                self._warned_of_nobody = True
+                report("unheard", room, telemetry=self._telemetry)
+            return self.backend.append(room, payload, keep)
+        return self._append_outside(room, payload, keep)
+
+    def _append_outside(self, room: str, payload: Any, keep: Keep) -> Awaitable[int]:
+        append = partial(self._appender().append, room, payload, keep)
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return Done(append())
+        return Waiting(asyncio.ensure_future(asyncio.to_thread(append)))
 
     def _publication(
         self,
@@ -302,9 +517,20 @@ class Hub:
         report_reflection(messages)
         return messages
 
-    def deliver(self, room: str, epoch: str, offset: int, publication: Publication) -> None:
+    def _appender(self) -> SyncAppender:
+        if self._outside is None:
+            self._outside = self.backend.sync()
+        return self._outside
+
+    def deliver(self, room: str, epoch: str, offset: int, payload: Any) -> None:
         """Push what the backend hands over to the room's pages, in its order."""
-        self._due.append((room, publication))
+        if room == ROOM:
+            self.peers.take(payload)
+            return
+        publication = self.read(room, payload)
+        if publication is None:
+            return
+        self._due.append((room, Position(epoch, offset), publication))
         if self._delivers:  # what a publication's rendering publishes comes after it
             return
         self._delivers = True
@@ -314,22 +540,88 @@ class Hub:
         finally:
             self._delivers = False
 
-    def _deliver(self, room: str, publication: Publication) -> None:
+    def report_gap(self, room: str | None, why: str) -> None:
+        """Take note that publications may be missing."""
+        if room in (None, ROOM):
+            self.roll.catch_up()
+        pattern = None if room is None else self.rules.of(room).pattern
+        for conn in list(self.connections if room is None else self._rooms.get(room, ())):
+            if conn.resume is not None:
+                conn.resume.close(room)
+        report("gap", room or "all rooms", why, telemetry=self._telemetry, room=pattern)
+
+    def _deliver(self, room: str, at: Position, publication: Publication) -> None:
         members = self._rooms.get(room)
         if not members:
             return
+        began = perf_counter()
         meant = list(members)  # a page that is lost by being written to leaves the room
+        counted = 0 if self._telemetry is None else sum(map(publication.is_for, meant))
+        sent = list(publication.messages)
+        if self.rules.of(room).keep.most:
+            meant = self._deliver_to_resuming(room, at, publication, meant, sent)
         if publication.exclude or publication.to is not None:
             meant = [conn for conn in meant if publication.is_for(conn)]
         if publication.render is not None:
-            self._deliver_rendered(room, publication, meant)
-            return
-        for message in publication.messages:
-            write_to(meant, message, room)
+            for conn, messages in self._render(room, publication, meant, sent):
+                for message in messages:
+                    conn.deliver(room, message)
+        else:
+            for message in publication.messages:
+                write_to(meant, message, room)
+        if self._telemetry is not None:
+            told = {"seconds": perf_counter() - began, "pages": counted, **weigh(sent)}
+            emit(self._telemetry, "publish", told, room=self.rules.of(room).pattern)
 
-    def _deliver_rendered(
-        self, room: str, publication: Publication, meant: list[Connection]
-    ) -> None:
+    def _deliver_to_resuming(
+        self,
+        room: str,
+        at: Position,
+        publication: Publication,
+        meant: list[Connection],
+        sent: list[Message],
+    ) -> list[Connection]:
+        """Write to the pages that keep a cursor, and give the others; ``sent`` is what was."""
+        last = self._last.get(room)
+        if last is not None and last.epoch == at.epoch and at.offset <= last.offset:
+            return [conn for conn in meant if conn.resume is None]  # they have had it
+        if last is not None and last.epoch != at.epoch:  # the broker has lost its memory
+            for conn in meant:
+                if conn.resume is not None:
+                    conn.resume.close(room)
+        self._last[room] = at
+        is_for_all = not publication.exclude and publication.to is None
+        others: list[Connection] = []
+        due: list[Connection] = []
+        told: list[Connection] = []  # where the room is, and nothing else
+        for conn in meant:
+            resume = conn.resume
+            if resume is None:
+                others.append(conn)
+            elif room not in resume.special or resume.takes(room, at):
+                (due if is_for_all or publication.is_for(conn) else told).append(conn)
+        if told:
+            write_to(told, cursor_message(room, at), room)
+        if due and publication.render is None:
+            for message in with_cursor(publication.messages, room, at):
+                write_to(due, message, room)
+        elif due:
+            for conn, messages in self._render(room, publication, due, sent):
+                for message in with_cursor(messages, room, at):
+                    conn.deliver(room, message)
+        return others
+
+    def _render(
+        self,
+        room: str,
+        publication: Publication,
+        meant: Iterable[Connection],
+        made: list[Message],
+    ) -> Iterator[tuple[Connection, tuple[Message, ...]]]:
+        """Render for each page, or once for all of a variant; what fails is left out.
+
+        ``made`` gets what is rendered, each once.
+        """
         render, variant = publication.render, publication.variant
         assert render is not None
         rendered: dict[object, tuple[Message, ...]] = {}
@@ -338,21 +630,109 @@ class Hub:
                 key = conn if variant is None else variant(conn)
                 if key not in rendered:
                     rendered[key] = self._serialise(render(conn))
-            except Exception:  # one page's rendering is no other page's matter
-                _log.exception("%r: rendering a publication to %r failed", conn, room)
+                    made += rendered[key]
+            except Exception as error:  # one page's rendering is no other page's matter
+                conn.report("rendering failed", room, error=error)
                 continue
-            for message in rendered[key]:
-                conn.deliver(room, message)
+            yield conn, rendered[key]
+
+    # --- for pages that resume ---------------------------------------------------------
+
+    def hear_tab(self, conn: Connection, tab: str | None) -> None:
+        """Take note of what a page says of its tab by its hello; None: it has said none."""
+        if tab is None:
+            self._tabs.miss(conn)
+        else:
+            self._tabs.hear(conn, tab)
+
+    def last_of(self, room: str) -> Position | None:
+        """Give where a room is whose pages have been written to here; None for any other."""
+        return self._last.get(room)
+
+    def rule_of(self, room: str) -> Room:
+        """Give the rule of a room."""
+        return self.rules.of(room)
+
+    def read(self, room: str, payload: Any) -> Publication | None:
+        """Give the publication of a payload; None for what is none."""
+        if not isinstance(payload, bytes):
+            assert isinstance(payload, Publication)
+            return payload
+        try:
+            return Publication.read(payload)
+        except BackendError as error:
+            report("unreadable", room, error, telemetry=self._telemetry)
+            return None
+
+    def messages_for(
+        self, conn: Connection, room: str, publication: Publication
+    ) -> tuple[Message, ...]:
+        """Give what a publication is for one page."""
+        if publication.render is None:
+            return publication.messages
+        return tuple(
+            message
+            for _, messages in self._render(room, publication, (conn,), [])
+            for message in messages
+        )
+
+    def where(self, rooms: Iterable[str]) -> Awaitable[dict[str, Position]]:
+        """Say where rooms are now; acts at once on the loop, and blocks in a thread."""
+        rooms, home = tuple(rooms), self._home
+        for room in rooms:
+            check_room(room)
+        if home is not None and get_ident() != home.thread:
+            return home.call(self.where, rooms, otherwise={})
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            outside = self._appender()
+            return Done({room: outside.position(room) for room in rooms})
+        return Waiting(loop.create_task(self._where(rooms)))
+
+    async def _where(self, rooms: Iterable[str]) -> dict[str, Position]:
+        await self.start()
+        return {room: (await self.backend.history(room, None)).last for room in rooms}
 
 
 def check_room(room: object) -> None:
     """Raise ``TypeError`` for what cannot name a room."""
-    if not isinstance(room, str) or not room:
+    if not isinstance(room, str) or not room or room == ROOM:
         raise TypeError(f"A room is named by a str such as 'chat:lobby', not {room!r}.")
 
 
-def _address(conn: Connection) -> str:
-    return str((conn.scope.get("client") or ("",))[0])
+def _send_back(conn: Connection) -> None:
+    """Close a page, so that it comes back to another process."""
+    conn.report("restart")
+    conn.close(refuse("restart"), "restart")
+
+
+def _join_name(room: str) -> str:
+    """The name of the work that asks whether a page may join."""
+    return f"join {room}"
+
+
+async def _no_answer(saying: Awaitable[int]) -> int:
+    await saying
+    return 0
+
+
+def _note_error(asking: asyncio.Future[int]) -> None:
+    """Look at an error that perhaps nobody awaits, and that was logged: else asyncio complains."""
+    if not asking.cancelled():
+        asking.exception()
+
+
+class _Joining(Waiting[Any]):
+    """Raises a refusal where it is awaited; elsewhere the page is not in the room, and stays."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, bool]:
+        may = yield from super().__await__()
+        if isinstance(may, Refused):
+            raise may
+        return bool(may)
 
 
 def _id_of(conn: Connection | str) -> str:

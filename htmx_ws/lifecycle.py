@@ -15,22 +15,26 @@ purchase must not be cut in half.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator, Mapping
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
 from contextvars import Context, copy_context
+from time import perf_counter
 from types import coroutine
 from typing import Any, Final, TypeVar, cast
 
 from .clock import Clock
 from .connection import Connection
+from .cursor import RESERVED
 from .endpoint import Endpoint, Handler, show_errors
 from .errors import BindingError, FragmentError, FrameError, FrameTooBig, Refused
 from .host import Call
+from .incidents import refuse
+from .overlay import show_failure
 from .reflection import handling
 from .results import is_deferred, stream
-from .security import check_size, refuse
+from .security import check_size
+from .telemetry import emit
 from .types import Message as Event
 from .types import Receive, Send
 from .wire.fragment import Fragment, update
@@ -38,20 +42,19 @@ from .wire.frame import Dialect, Frame, parse
 from .wire.selector import id_selector
 from .wire.serialise import quick_text
 
-__all__ = ["RESERVED_FIELD", "Page", "send_close"]
+__all__ = ["HURRY_SECONDS", "Page", "send_close"]
 
 T = TypeVar("T")
-_log = logging.getLogger("htmx_ws")
 
 #: What a page sent, a Frame or a FrameError, and who answers it: nobody where it is an error.
 Work = tuple[Any, Handler | None]
 
-#: Frames with this field are between us and our own markup; no handler sees them.
-RESERVED_FIELD: Final = "htmx-ws"
-
 #: How long a page that is closed may take for what was sent before, and then for the close
 #: frame, in seconds: it may not be reading.
 CLOSE_SECONDS: Final = 2.0
+
+#: How long each thing that a page's end waits for may take once its process must end, in seconds.
+HURRY_SECONDS: Final = 1.0
 
 #: Longer than any page lives that may send nothing more, in seconds.
 _LONG: Final = 86_400.0
@@ -66,9 +69,20 @@ class Page:
     __slots__ = (
         *("__weakref__", "_beside", "_burst", "_cancelled_by_us", "_clock", "_closer"),
         *("_context", "_deadline", "_debug", "_endpoint", "_entered", "_hint", "_inbox"),
-        *("_inbox_has_room", "_isolates", "_left", "_most_beside", "_plain", "_reader"),
-        *("_reading_on", "_receive", "_send", "_shown", "_since", "_spent", "_surely_small"),
-        *("_task", "_told_of_rate", "_unclosable", "_waits", "at_work", "conn", "is_watched"),
+        *("_has_room", "_isolates", "_left", "_most_beside", "_plain", "_reader"),
+        *(
+            "_began",
+            "_holds",
+            "_hurries",
+            "_limit",
+            "_most_fields",
+            "_overlay",
+            "_reading_on",
+            "_receive",
+            "_send",
+        ),
+        *("_shown", "_since", "_spent", "_surely_small", "_task", "_telemetry", "_told_of_rate"),
+        *("_unclosable", "_waits", "at_work", "conn", "is_watched"),
     )
 
     def __init__(
@@ -80,6 +94,7 @@ class Page:
         clock: Clock,
         *,
         debug: bool = False,
+        overlay: bool = False,
     ) -> None:
         self.conn = conn
         self._endpoint = endpoint
@@ -87,10 +102,15 @@ class Page:
         self._send = send
         self._clock = clock
         self._debug = debug
+        self._overlay = overlay
+        self._telemetry = conn.telemetry
+        self._began: float | None = None  # when it was accepted
         self._context = copy_context()
         # Handlers run in the page's own context until one of them sets a variable: then the
         # following ones each get a copy of what it was before.
-        self._isolates = debug
+        self._isolates = debug or conn.telemetry is not None
+        self._holds = conn.limits.slow_pages == "hold"
+        self._most_fields = conn.limits.frame_fields
         self._plain = not debug and conn.places_nothing
         self._hint: Dialect | None = conn.dialect
         self._surely_small = conn.limits.frame_bytes // 4  # characters: UTF-8 takes up to four
@@ -101,28 +121,33 @@ class Page:
         self._told_of_rate = False
         self.at_work: bool = False  # on a handler, in the page's order
         self.is_watched: bool = False  # by the clock
-        self._inbox: deque[Work] = deque()
-        self._inbox_has_room = asyncio.Event()
+        self._inbox: deque[Work] | None = None  # of what was read ahead
+        self._has_room: asyncio.Future[None] | None = None
         self._reader: asyncio.Task[None] | None = None
         self._reading_on = False
         self._entered = False
         self._left = False
-        self._beside: set[asyncio.Task[None]] = set()
-        self._shown: set[str] = set()
+        self._beside: set[asyncio.Task[None]] | None = None
+        self._shown: set[str] | None = None
         self._task = cast("asyncio.Task[Any]", asyncio.current_task())
         self._waits = False  # for the page, not for a handler
         self._cancelled_by_us = False
         self._deadline: asyncio.TimerHandle | None = None
         self._closer: asyncio.Task[None] | None = None
         self._unclosable: Exception | None = None
+        self._hurries = False  # as its process must end
+        self._limit: asyncio.Timeout | None = None  # of what its end waits for
 
-    async def serve(self, accept: Event) -> None:
+    async def serve(self, subprotocol: str | None = None) -> None:
         """Accept the page and serve it until it has gone."""
         conn = self.conn
         conn.on_close = self._interrupt
         conn.on_block = self._be_watched
+        conn.on_abandon = self._hurry
         try:
-            await self._send(accept)
+            await self._send({"type": "websocket.accept", "subprotocol": subprotocol})
+            self._began = self._clock.loop.time()
+            emit(self._telemetry, "connection.start", route=conn.route, dialect=conn.dialect)
             if await self._connect():
                 try:
                     await self._serve_frames()
@@ -131,7 +156,7 @@ class Page:
                         raise
                     await self._serve_frames()  # those that had come before the end
         except OSError as error:  # what servers raise when the page has gone
-            _log.debug("%r went: %r", conn, error)
+            conn.report("gone", error)
         except asyncio.CancelledError:
             if not self._is_our_cancel():
                 # A server that stops, as hypercorn does: it would close with 1011 itself, after
@@ -140,6 +165,7 @@ class Page:
                 raise
         finally:
             self._waits = False
+            conn.on_abandon = self._hurry_the_end
             ending = asyncio.create_task(self._end(), context=self._context.copy())
             _endings.add(ending)
             ending.add_done_callback(_endings.discard)
@@ -154,20 +180,22 @@ class Page:
 
         The way of nearly every frame is one straight line through this function.
         """
-        conn, inbox, receive = self.conn, self._inbox, self._receive
+        conn, receive = self.conn, self._receive
         self._waits = False
+        if conn.resume is not None:
+            conn.resume.begin()
         while True:
             work: Work | None
-            if inbox:
+            if self._inbox:
                 if conn.closing is not None and conn.closing[0] not in _COMES_BACK:
                     return
-                work = inbox.popleft()
-                self._inbox_has_room.set()
+                work = self._inbox.popleft()
+                self._make_room()
             elif self._left or conn.closing is not None:
                 return
             elif self._reader is not None:
                 self._waits, self._reading_on = True, False
-                self._inbox_has_room.set()
+                self._make_room()
                 await self._reader
                 self._waits, self._reader = False, None
                 continue
@@ -181,6 +209,8 @@ class Page:
                 work = self._take(event)
                 if work is None:
                     continue
+            if self._holds and not conn.is_idle:
+                await self._catch_up()
             frame, handler = work
             if handler is None:
                 await self._refuse_frame(frame)
@@ -216,7 +246,7 @@ class Page:
             except asyncio.CancelledError:
                 if _is_cancelling():
                     raise
-                _log.info("%r: what %s waited for was cancelled", conn, handler.name)
+                conn.report("wait cancelled", handler.name)
 
     async def _handle(self, frame: Frame, handler: Handler, arguments: dict[str, Any]) -> None:
         """Call a handler and send its result, in a context of this frame's own."""
@@ -236,10 +266,41 @@ class Page:
 
     async def _run_around(self, handler: Handler, frame: Frame | None, call: Call) -> None:
         """Call a handler within what its host does around the calls."""
-        if handler.around is None:
-            await call({})
-        else:
-            await handler.around.run(self.conn, frame, call)
+        about: dict[str, str | int | None] = {
+            "route": self.conn.route,
+            "handler": handler.name,
+            "kind": handler.kind,
+        }
+        emit(self._telemetry, "handler.start", None, **about)
+        began, failed = perf_counter(), None
+        try:
+            if handler.around is None:
+                await call({})
+            else:
+                await handler.around.run(self.conn, frame, call)
+        except BaseException as error:
+            failed = self._name_failure(error)
+            raise
+        finally:
+            taken = {"seconds": perf_counter() - began}
+            emit(self._telemetry, "handler.stop", taken, error=failed, **about)
+
+    def _name_failure(self, error: BaseException) -> str | None:
+        """Name an error; None where a page goes, or is turned away, as it should."""
+        if isinstance(error, (Refused, asyncio.CancelledError, GeneratorExit)):
+            return None
+        if isinstance(error, Exception) and self._endpoint.host.refusal(error) is not None:
+            return None
+        return type(error).__name__
+
+    async def _catch_up(self) -> None:
+        """Wait until a page has read what it was sent, before more is done for it."""
+        self.at_work = True
+        self._be_watched()
+        try:
+            await self.conn.drained()
+        finally:
+            self.at_work = False
 
     async def _handle_beside(self, frame: Frame, handler: Handler) -> None:
         """Handle one frame beside the others, in a task of its own."""
@@ -254,14 +315,8 @@ class Page:
         if isinstance(frame, FrameError):
             await self._answer(frame, None, None)
             return
-        _log.warning(
-            "%r: no handler took the frame of %r with the fields %s: register one with "
-            "on(id), on(field=value) or on_message on %r",
-            self.conn,
-            frame.sender,
-            sorted(frame.values),
-            self._endpoint,
-        )
+        fields = sorted(frame.values)
+        self.conn.report("no handler", frame.sender, fields, self._endpoint)
 
     def _be_watched(self) -> None:
         if not self.is_watched:
@@ -281,10 +336,10 @@ class Page:
 
     async def _read_ahead(self) -> None:
         while self._reading_on and not self._left:
-            if len(self._inbox) >= self.conn.limits.frames_waiting:
+            if len(self._inbox or ()) >= self.conn.limits.frames_waiting:
                 # Not reading is what holds the page back: TCP does the rest.
-                self._inbox_has_room.clear()
-                await self._inbox_has_room.wait()
+                self._has_room = self._clock.loop.create_future()
+                await self._has_room
                 continue
             event = await self._receive()
             self._spent += 1
@@ -292,7 +347,14 @@ class Page:
                 await self._hold_back()
             work = self._take(event)
             if work is not None:
+                if self._inbox is None:
+                    self._inbox = deque()
                 self._inbox.append(work)
+
+    def _make_room(self) -> None:
+        if self._has_room is not None and not self._has_room.done():
+            self._has_room.set_result(None)
+        self._has_room = None
 
     async def _hold_back(self) -> None:
         """Wait until the page may send again; what it sends meanwhile waits with the network."""
@@ -305,12 +367,7 @@ class Page:
             return
         if not self._told_of_rate:
             self._told_of_rate = True
-            _log.warning(
-                "%r sends more than %s frames a second, so it is read more slowly "
-                "(Limits.frames_per_second, frames_burst)",
-                conn,
-                rate,
-            )
+            conn.report("too fast", rate, limit="frames_per_second")
         await asyncio.sleep(over / rate if rate else _LONG)
 
     def _take(self, event: Event) -> Work | None:
@@ -329,15 +386,24 @@ class Page:
                 raise FrameError("A page sent a binary message; htmx sends text, of JSON.")
             if len(text) > self._surely_small:
                 check_size(text, conn.limits)
-            frame = parse(text, self._hint)
+            frame = parse(text, self._hint, self._most_fields)
         except FrameError as error:
             return error, None
         if frame.dialect is not conn.dialect and frame.dialect != "raw":
             conn.dialect = frame.dialect
-        if RESERVED_FIELD in frame.values:
+        if self._telemetry is not None:
+            size = {"bytes": len(text.encode("utf-8", "surrogatepass"))}
+            emit(self._telemetry, "frame", size, route=conn.route, dialect=frame.dialect)
+        if RESERVED in frame.values:
+            if conn.resume is not None:
+                conn.resume.hear(frame.values)
             return None
         handler = self._endpoint.sole or self._endpoint.match(frame)
-        if handler is None or not handler.concurrent or len(self._beside) >= self._most_beside:
+        if handler is None or not handler.concurrent:
+            return frame, handler
+        if self._beside is None:
+            self._beside = set()
+        if len(self._beside) >= self._most_beside:
             return frame, handler
         task = asyncio.create_task(
             self._handle_beside(frame, handler), context=self._context.copy()
@@ -401,33 +467,32 @@ class Page:
         """Log an error once, and let ``on_error`` answer the page."""
         conn, hook = self.conn, self._endpoint.error
         if isinstance(error, Refused):
-            await self._turn_away(error)
+            await self.conn.turn_away(error)
             return
+        by = handler and handler.name
         if isinstance(error, BindingError):
-            _log.info("%r: %s did not take a frame: %s", conn, handler and handler.name, error)
+            conn.report("bad values", by, error)
         elif isinstance(error, FrameError):
-            _log.warning("%r: %s", conn, error)
+            conn.report("too big" if isinstance(error, FrameTooBig) else "bad frame", error)
         elif self._endpoint.host.refusal(error) is not None:
-            _log.info("%r: %s turned a frame away: %r", conn, handler and handler.name, error)
+            conn.report("frame turned away", by, error)
         else:
-            _log.error("%r: %s failed", conn, handler and handler.name, exc_info=error)
+            conn.report("handler failed", by, error=error)
+            if self._overlay:
+                conn.send(show_failure(error, str(by)))
         if hook is not None:
             try:
                 answering = self._answer_by(hook, hook.bind(conn, frame, error), frame)
                 await self._run_in(self._context.copy(), answering)
             except Refused as refused:
-                await self._turn_away(refused)
-            except Exception:
-                _log.exception("%r: the error hook %s failed", conn, hook.name)
+                await self.conn.turn_away(refused)
+            except Exception as failure:
+                conn.report("error hook failed", hook.name, error=failure)
         elif isinstance(error, BindingError) and frame is not None and frame.sender is not None:
-            self._shown.add(frame.sender)
+            self._shown = {frame.sender, *(self._shown or ())}
             await conn.send(show_errors(error, frame.sender))
         elif isinstance(error, BindingError) and self._debug:
-            _log.warning(
-                "%r: what is wrong with the frame is shown nowhere, since what sent it has no id: "
-                "give the form one, and an element the id of the form with -errors behind it",
-                conn,
-            )
+            conn.report("no place for errors")
         if isinstance(error, FrameTooBig):
             conn.close(refuse("too big"), "too big")
 
@@ -443,7 +508,7 @@ class Page:
         await self._run_around(hook, frame, call)
 
     def _clear_errors(self, frame: Frame) -> None:
-        if frame.sender in self._shown:
+        if self._shown and frame.sender in self._shown:
             self._shown.discard(frame.sender)
             self.conn.send(update(id_selector(f"{frame.sender}-errors"), ""))
 
@@ -463,19 +528,21 @@ class Page:
             await self._run_in(self._context.copy(), self._begin(hook, arguments))
             conn.release_all()
         except Refused as refused:
-            await self._turn_away(refused)
+            await self.conn.turn_away(refused)
         except BindingError as error:
-            _log.warning("%r: its address does not fit %s: %s", conn, hook.name, error)
-            conn.close(refuse("bad query"), "bad query")
+            conn.report("bad address", hook.name, error)
+            conn.close(refuse("bad address"), "bad query")
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and _is_cancelling():
                 raise
             turned_away = isinstance(error, Exception) and self._endpoint.host.refusal(error)
             if turned_away:
-                await self._turn_away(turned_away)
+                await self.conn.turn_away(turned_away)
             else:
-                _log.error("%r: the connect hook %s failed", conn, hook.name, exc_info=error)
-                conn.close(refuse("failed"), "error")
+                conn.report("connect hook failed", hook.name, error=error)
+                if self._overlay:
+                    conn.send(show_failure(error, hook.name))
+                conn.close(refuse("connect hook failed"), "error")
         return conn.closing is None
 
     async def _begin(self, hook: Handler, arguments: dict[str, Any]) -> None:
@@ -516,7 +583,7 @@ class Page:
         except Refused as refused:
             if not began.done():
                 raise
-            await self._turn_away(refused)
+            await self.conn.turn_away(refused)
 
     async def _stream_beside(
         self,
@@ -532,17 +599,10 @@ class Page:
         elif not streaming.cancelled():
             streaming.result()
 
-    async def _turn_away(self, refused: Refused) -> None:
-        try:
-            await self.conn.send(refused.content)
-        except Exception:
-            _log.exception("%r: what it was to be told could not be sent", self.conn)
-        self.conn.close(refused.close_code, refused.reason)
-
     def _interrupt(self) -> None:
         """Close the socket: ``close`` was called, or a write failed."""
         if self._closer is None:
-            code, reason = self.conn.closing or (refuse("slow"), "")
+            code, reason = self.conn.closing or (refuse("unwritable"), "")
             self._closer = asyncio.create_task(self._close(code, reason))
             self._set_deadline()
 
@@ -552,15 +612,21 @@ class Page:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await conn.drained()
         conn.let_go()
+        # First, for granian closes nothing while something waits to receive.
+        if conn.closing is not None:
+            if self._waits:
+                self._cancel()
+            elif self._reader is not None:
+                self._reader.cancel()
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await send_close(self._send, code, reason)
         except Exception as error:  # it has gone, unless
-            _log.debug("%r could not be told to close: %r", conn, error)
-            if _is_of_a_code(error):
+            conn.report("unclosable", error)
+            # At a deploy daphne would close with 1011, after which some htmx stay away; they come
+            # back when it cuts what is open, at its end.
+            if _is_of_a_code(error) and (code, reason) != _RESTART:
                 self._unclosable = error
-        if self._waits and conn.closing is not None:
-            self._cancel()
 
     def _set_deadline(self) -> None:
         if self._deadline is None:
@@ -568,14 +634,36 @@ class Page:
             self._deadline = loop.call_later(self.conn.limits.handler_seconds, self._expire)
 
     def _expire(self) -> None:
-        _log.error(
-            "%r has gone, and its handlers did not finish in %s s, so they are cancelled "
-            "(Limits.handler_seconds)",
-            self.conn,
-            self.conn.limits.handler_seconds,
-        )
-        self._inbox.clear()
+        seconds = self.conn.limits.handler_seconds
+        self.conn.report("late handlers", seconds, limit="handler_seconds")
+        self._cancel_handlers()
+
+    def _cancel_handlers(self) -> None:
+        self._inbox = None
         self._cancel()
+        for task in self._beside or ():
+            task.cancel()
+
+    def _hurry(self) -> None:
+        """Cancel the handlers, and let the end take a moment: the process must end."""
+        self._hurry_the_end()
+        self.conn.report("abandoned")
+        self._cancel_handlers()
+
+    def _hurry_the_end(self) -> None:
+        self._hurries = True
+        if self._limit is not None:
+            self._limit.reschedule(self._clock.loop.time() + HURRY_SECONDS)
+
+    @asynccontextmanager
+    async def _within(self, seconds: float) -> AsyncGenerator[None, None]:
+        """Raise ``TimeoutError`` in what takes longer, or still runs when the process must end."""
+        most = min(seconds, HURRY_SECONDS) if self._hurries else seconds
+        async with asyncio.timeout(most) as self._limit:
+            try:
+                yield
+            finally:
+                self._limit = None
 
     def _cancel(self) -> None:
         self._cancelled_by_us = True
@@ -598,21 +686,33 @@ class Page:
         if self._closer is not None:
             await self._closer
         conn.let_go()
-        left = [*self._beside, *conn.work]
+        left = [*(self._beside or ()), *conn.work]
         if left:
-            _, late = await asyncio.wait(left, timeout=limits.handler_seconds)
-            for task in late:
-                _log.error("%r has gone, and its %s did not finish", conn, task.get_name())
-                task.cancel()
+            with suppress(TimeoutError):
+                async with self._within(limits.handler_seconds):
+                    await asyncio.wait(left)
+            for task in left:
+                if not task.done():
+                    conn.report("late work", task.get_name())
+                    task.cancel()
         conn.leave_all()
         if self._entered and self._endpoint.disconnect is not None:
             await self._run_disconnect_hook(self._endpoint.disconnect)
         conn.forget()
+        if self._began is not None:
+            emit(
+                self._telemetry,
+                "connection.stop",
+                {"seconds": self._clock.loop.time() - self._began},
+                route=conn.route,
+                dialect=conn.dialect,
+                code=None if conn.closing is None else conn.closing[0],
+            )
 
     async def _run_disconnect_hook(self, hook: Handler) -> None:
         conn, limits = self.conn, self.conn.limits
         try:
-            async with asyncio.timeout(limits.hook_seconds):
+            async with self._within(limits.hook_seconds):
                 arguments = hook.bind(conn)
 
                 async def call(more: Mapping[str, Any]) -> None:
@@ -622,16 +722,12 @@ class Page:
 
                 await self._run_around(hook, None, call)
         except (Exception, asyncio.CancelledError) as error:
-            _log.error(
-                "%r: the disconnect hook %s failed, or took over %s s (Limits.hook_seconds)",
-                conn,
-                hook.name,
-                limits.hook_seconds,
-                exc_info=error,
-            )
+            seconds = limits.hook_seconds
+            conn.report("disconnect hook failed", hook.name, seconds, error=error)
 
 
-_COMES_BACK: Final = (refuse("slow"), refuse("failed"))
+_COMES_BACK: Final = (1012, 1013)
+_RESTART: Final = (1012, "restart")
 
 
 async def send_close(send: Send, code: int, reason: str) -> None:

@@ -26,6 +26,7 @@ __all__ = [
     "page_field",
     "scripts",
     "send_attrs",
+    "with_query",
 ]
 
 _CDN: Final = "https://cdn.jsdelivr.net/npm/"
@@ -125,19 +126,23 @@ def connect_attrs(url: object, *, page: str | None = None) -> Attributes:
     """
     url = str(url)
     if page is not None:
-        url = _with_query(url, PAGE, page)
+        url = with_query(url, PAGE, page)
     return Attributes(
         {
             "hx-ext": "ws",
-            "ws-connect": _with_query(url, "hx", "2"),
-            "hx-ws:connect": _with_query(url, "hx", "4"),
+            "ws-connect": with_query(url, "hx", "2"),
+            "hx-ws:connect": with_query(url, "hx", "4"),
         }
     )
 
 
-def send_attrs() -> Attributes:
-    """Give the attributes of a form, button or input that sends, for htmx 2 and 4 at once."""
-    return Attributes({"ws-send": "", "hx-ws:send": ""})
+def send_attrs(trigger: str | None = None) -> Attributes:
+    """Give the attributes of a form, button or input that sends, for htmx 2 and 4 at once.
+
+    ``trigger`` is its hx-trigger.
+    """
+    attributes = {"ws-send": "", "hx-ws:send": ""}
+    return Attributes(attributes if trigger is None else {**attributes, "hx-trigger": trigger})
 
 
 #: The field that holds a page's token: of its connect URL, and of the requests it makes.
@@ -158,7 +163,8 @@ def page_field(page: str) -> HTML:
     return html('<input type="hidden" name="{}" value="{}">', PAGE, page)
 
 
-def _with_query(url: str, name: str, value: str) -> str:
+def with_query(url: str, name: str, value: str) -> str:
+    """Give an address with one more field in its query."""
     parts = urlsplit(url)
     field = urlencode({name: value})
     query = f"{parts.query}&{field}" if parts.query else field

@@ -10,11 +10,12 @@ that old news is no loss, the oldest messages are dropped.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Sequence
 
 from .security import Limits
 from .wire.serialise import Message
 
-__all__ = ["Outbox"]
+__all__ = ["Outbox", "leave_out_superseded", "weigh"]
 
 
 class Outbox:
@@ -63,24 +64,41 @@ class Outbox:
         return self.bytes > limits.outbox_bytes or len(self.waiting) > limits.outbox_messages
 
     def _leave_out_superseded(self) -> None:
-        """Leave out each full swap of an element that a later one makes needless."""
-        kept: deque[tuple[str, str | None]] = deque()
-        replaced: set[str] = set()  # by a later swap, the whole element
-        updated: set[str] = set()  # by a later swap, what is in it
-        for text, key in reversed(self.waiting):
-            if key is None:
-                replaced.clear()
-                updated.clear()
-            else:
-                style, _, target = key.partition(":")
-                is_inner = style == "innerHTML"
-                if target in replaced or (is_inner and target in updated):
-                    self.bytes -= _size(text)
-                    continue
-                (updated if is_inner else replaced).add(target)
-            kept.appendleft((text, key))
+        kept = [self.waiting[at] for at in _needed([key for _, key in self.waiting])]
         self.waiting.clear()
         self.waiting.extend(kept)
+        self.bytes = sum(_size(text) for text, _ in kept)
+
+
+def leave_out_superseded(messages: Sequence[Message]) -> list[Message]:
+    """Leave out each full swap of an element that a later one makes needless."""
+    return [messages[at] for at in _needed([message.supersedes for message in messages])]
+
+
+def _needed(keys: Sequence[str | None]) -> list[int]:
+    """Say which messages must stay, by what each of them supersedes."""
+    needed: list[int] = []
+    replaced: set[str] = set()  # by a later swap, the whole element
+    updated: set[str] = set()  # by a later swap, what is in it
+    for at in range(len(keys) - 1, -1, -1):
+        key = keys[at]
+        if key is None:
+            replaced.clear()
+            updated.clear()
+        else:
+            style, _, target = key.partition(":")
+            is_inner = style == "innerHTML"
+            if target in replaced or (is_inner and target in updated):
+                continue
+            (updated if is_inner else replaced).add(target)
+        needed.append(at)
+    return needed[::-1]
+
+
+def weigh(messages: Iterable[Message]) -> dict[str, float]:
+    """Give the number and the bytes of messages, as telemetry tells them."""
+    sizes = [_size(message.text) for message in messages]
+    return {"messages": len(sizes), "bytes": sum(sizes)}
 
 
 def _size(text: str) -> int:

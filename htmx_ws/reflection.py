@@ -8,18 +8,16 @@ stands verbatim in a message was not escaped.
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from typing import Any, Final
 
+from .incidents import report
 from .wire.frame import Frame
 from .wire.serialise import Message
 
 __all__ = ["handling", "report_reflection"]
-
-_log = logging.getLogger("htmx_ws")
 
 #: The frame at work and its handler's name; None outside of debug and tests.
 handling: Final[ContextVar[tuple[Frame, str] | None]] = ContextVar("handling", default=None)
@@ -41,13 +39,7 @@ def report_reflection(messages: Iterable[Message]) -> None:
     for message in messages:
         for field, value in _texts(frame.values):
             if _METACHARACTER.search(value) and value in message.text:
-                _log.warning(
-                    "%s sends the value of the field %r back unescaped: whoever types HTML "
-                    "there puts it into the page. Use html('<p>{}</p>', %s) or a template.",
-                    handler,
-                    field,
-                    field,
-                )
+                report("unescaped", handler, field, field)
 
 
 def _texts(values: dict[str, Any]) -> Iterator[tuple[str, str]]:

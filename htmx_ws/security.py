@@ -1,17 +1,16 @@
-"""Who may open a socket, how much a page may say, and with which code it is sent away.
+"""Who may open a socket, from where, and how much a page may say.
 
 A websocket handshake carries the visitor's cookies whatever site started it and knows no
-CORS, so the server must compare the Origin itself: that is on unless turned off. The codes
-are chosen by what htmx does with them: it comes back after 1012 and 1013, stays away after
-1008, 1009 and 4xxx, and retries a refused handshake for ever. So a page that must stay away
-is accepted first and then closed.
+CORS, so the server must compare the Origin itself: that is on unless turned off. htmx retries
+a refused handshake for ever, so a page that must stay away is accepted first and then closed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Final, Literal
+from ipaddress import ip_address
+from typing import Any, Final, Literal, get_args
 from urllib.parse import urlsplit
 
 from .errors import FrameError, FrameTooBig
@@ -19,39 +18,14 @@ from .errors import FrameError, FrameTooBig
 __all__ = [
     "ALLOW_ALL",
     "Limits",
-    "Reason",
+    "address_of",
     "check_allow_list",
     "check_origin",
     "check_size",
-    "refuse",
 ]
 
-Reason = Literal[
-    "bad origin",
-    "not found",
-    "bad query",
-    "forbidden",
-    "too big",
-    "failed",
-    "slow",
-    "restart",
-]
-
-_CODES: Final[Mapping[Reason, int]] = {
-    "bad origin": 4403,  # stay away
-    "forbidden": 1008,
-    "not found": 4404,
-    "bad query": 4400,
-    "too big": 1009,
-    "failed": 1013,  # come back, after a while
-    "slow": 1012,  # come back
-    "restart": 1012,
-}
-
-
-def refuse(reason: Reason) -> int:
-    """Give the close code for a reason: the one table of all closes that the server decides."""
-    return _CODES[reason]
+#: What happens to a page that reads too slowly.
+SlowPages = Literal["close", "drop", "hold"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,18 +38,23 @@ class Limits:
     ``frames_burst``. ``concurrent``: handlers with ``concurrent=True`` at once, per page.
     ``outbox_bytes`` and ``outbox_messages``: what may wait for a slow page; ``slow_pages`` says
     what then happens: ``close`` it with 1012, so that it comes back, or ``drop`` the oldest
-    messages. ``write_seconds``: how long a page may read nothing at all while something waits
-    for it, before it is closed likewise. ``handler_seconds``: how long handlers may go on after
-    their page has gone; ``hook_seconds``: how long a disconnect hook may take. ``rooms``: how
-    many a page may be in; ``room_name``: how many characters a room's name may have; over these,
-    joining raises ``LimitError``. ``connections``: pages in this process at once, in all, and
+    messages, or ``hold`` its own handlers back until it has read all, and close it only when that
+    was not enough. ``write_seconds``: how long a page may read nothing at all while something
+    waits for it, before it is closed likewise. ``handler_seconds``: how long handlers may go on
+    after their page has gone; ``hook_seconds``: how long a disconnect hook may take.
+    ``replay_messages`` and ``replay_bytes``: how much a page that comes back is sent of what it
+    missed in one room; beyond that it gets the room's snapshot. ``rooms``: how many a page may be
+    in; ``room_name``: how many characters a room's name may have; over these, joining raises
+    ``LimitError``. ``connections``: pages in this process at once, in all, and
     ``connections_per_address`` and ``connections_per_identity``, None for no limit; one more is
-    refused with HTTP 503, and htmx tries again, ever more slowly. Behind a proxy every page has the
-    proxy's address, unless the server is told to read the forwarded one.
+    refused with HTTP 503, and htmx tries again, ever more slowly. Behind a proxy every page has
+    the proxy's address: see ``proxies`` of ``HtmxWS``. ``frame_fields``: how many fields a frame
+    may have; that it nests less than about 200 deep is the JSON parser's own limit.
     """
 
     frame_bytes: int = 64 * 1024
     frame_bytes_hard: int = 1024 * 1024
+    frame_fields: int = 1_000
     frames_waiting: int = 64
     frames_per_second: float = 50.0
     frames_burst: int = 200
@@ -83,9 +62,11 @@ class Limits:
     outbox_bytes: int = 1024 * 1024
     outbox_messages: int = 4096
     write_seconds: float = 2.0
-    slow_pages: Literal["close", "drop"] = "close"
+    slow_pages: SlowPages = "close"
     handler_seconds: float = 30.0
     hook_seconds: float = 10.0
+    replay_messages: int = 1_000
+    replay_bytes: int = 512 * 1024
     rooms: int = 1_000
     room_name: int = 500
     connections: int = 20_000
@@ -93,8 +74,10 @@ class Limits:
     connections_per_identity: int | None = 200
 
     def __post_init__(self) -> None:
-        if self.slow_pages not in ("close", "drop"):
-            raise ValueError(f"Limits.slow_pages is {self.slow_pages!r}: it is 'close' or 'drop'.")
+        if self.slow_pages not in get_args(SlowPages):
+            raise ValueError(
+                f"Limits.slow_pages is {self.slow_pages!r}: it is one of {get_args(SlowPages)}."
+            )
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name == "slow_pages" or (value is None and field.name in _MAY_BE_NONE):
@@ -180,6 +163,30 @@ def check_origin(scope: Mapping[str, Any], origins: Iterable[str] | None = None)
     if secure and scheme == "http":
         return f"its Origin {text!r} is http, and the socket is wss"
     return None
+
+
+def address_of(scope: Mapping[str, Any], proxies: int = 0) -> str:
+    """Give the address of whoever connects, as far as it is to be believed; "" where unknown.
+
+    Without ``proxies`` it is the socket's. Each proxy appends to X-Forwarded-For the address
+    that it was called from, so behind that many of our own the address is that far from the
+    list's end; whatever stands before it, the client wrote. A list that is too short, or an
+    address that is none, did not come that way: then the socket's address counts.
+    """
+    own = str((scope.get("client") or ("",))[0])
+    if not proxies:
+        return own
+    lists = [value for name, value in scope.get("headers") or () if name == _FORWARDED]
+    given = b",".join(lists).decode("latin-1").split(",")
+    if len(given) < proxies:
+        return own
+    try:
+        return str(ip_address(given[-proxies].strip()))
+    except ValueError:
+        return own
+
+
+_FORWARDED: Final = b"x-forwarded-for"
 
 
 def _split(origin: str) -> tuple[str, str, int] | None:

@@ -38,18 +38,24 @@ def check_secrets(secrets: str | bytes | Iterable[str | bytes] | None) -> tuple[
     return keys
 
 
-def sign(keys: tuple[bytes, ...], value: str, seconds: float | None, to: str) -> str:
-    """Sign a value by the first key; text that may stand in a URL."""
+def sign(
+    keys: tuple[bytes, ...], value: str, seconds: float | None, to: str, purpose: str = ""
+) -> str:
+    """Sign a value by the first key; text that may stand in a URL.
+
+    What is signed for one ``purpose`` passes for no other.
+    """
     end = "" if seconds is None else f"{int(time.time() + seconds):x}"
     body = f"{_encode(value.encode())}.{end}"
-    return f"{body}.{_signature(keys[0], body, to)}"
+    return f"{body}.{_signature(keys[0], body, to, purpose)}"
 
 
-def unsign(keys: tuple[bytes, ...], token: str, to: str) -> str:
+def unsign(keys: tuple[bytes, ...], token: str, to: str, purpose: str = "") -> str:
     """Give the value of a token; raises ``BadSignature`` for any that was not signed so."""
     body, _, signature = token.rpartition(".")
     given = signature.encode("utf-8", "surrogatepass")
-    if not any(hmac.compare_digest(_signature(key, body, to).encode(), given) for key in keys):
+    own = (_signature(key, body, to, purpose).encode() for key in keys)
+    if not any(hmac.compare_digest(each, given) for each in own):
         raise BadSignature("it was not signed here, or for somebody else")
     encoded, _, end = body.partition(".")
     if end and int(end, 16) < time.time():
@@ -57,10 +63,10 @@ def unsign(keys: tuple[bytes, ...], token: str, to: str) -> str:
     return urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
 
 
-def _signature(key: bytes, body: str, to: str) -> str:
+def _signature(key: bytes, body: str, to: str, purpose: str) -> str:
     # The length tells apart what is signed from whom it is for, wherever one ends.
     said = b"%d:%b%b" % (len(body), body.encode("utf-8", "surrogatepass"), to.encode())
-    own = hmac.digest(key, _SALT, sha256)
+    own = hmac.digest(key, _SALT + purpose.encode(), sha256)
     return _encode(hmac.digest(own, said, sha256)[:_SIGNATURE_BYTES])
 
 

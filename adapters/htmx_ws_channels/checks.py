@@ -67,6 +67,14 @@ def _settings() -> Iterator[CheckMessage]:
             f'HTMX_WS["HTMX"]: {error}', hint="4 is today's, 2 the one before.", id="htmx_ws.E010"
         )
         return
+    if setting("PAGE_TOKENS") and not setting("LIVE"):
+        yield Error(
+            'HTMX_WS["PAGE_TOKENS"] lets only pages in that your HtmxWS has signed, and the tags '
+            "do not know where it is.",
+            hint='Say so: HTMX_WS = {"LIVE": "project.live.live"}.',
+            id="htmx_ws.E011",
+        )
+        return
     if setting("LIVE"):
         from .live import HtmxWS
 
@@ -128,17 +136,17 @@ def _serves_ours(application: Any, depth: int = 12) -> bool:
 
 def _origins(live: Any) -> Iterator[CheckMessage]:
     origins = setting("ORIGINS") if live is None else live._origins
-    if ALLOW_ALL in origins:
+    if ALLOW_ALL in origins and not (live is not None and live._page_tokens):
         yield Warning(
             "Pages of any site may open websockets here, with the cookies of who visits them.",
             hint='Name the sites in CSRF_TRUSTED_ORIGINS, and leave "*" out of '
-            'HTMX_WS["ORIGINS"] and HtmxWS(origins=...).',
+            'HTMX_WS["ORIGINS"] and HtmxWS(origins=...), or turn on HTMX_WS["PAGE_TOKENS"].',
             id="htmx_ws.W006",
         )
 
 
 def _backend(live: Any) -> Iterator[CheckMessage]:
-    if live is not None and not settings.DEBUG and isinstance(live._hub._backend, MemoryBackend):
+    if live is not None and not settings.DEBUG and isinstance(live._hub.backend, MemoryBackend):
         yield Warning(
             "Rooms are kept in the memory of each process, so pages of one process do not hear "
             "what is published in another: a second worker, a shell, a task queue.",

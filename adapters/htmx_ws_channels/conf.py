@@ -8,6 +8,10 @@
         "LIMITS": {},                 # the fields of htmx_ws.Limits
         "STRICT_HTML": False,
         "SUBPROTOCOLS": [],
+        "PAGE_TOKENS": False,         # let only pages in that {% htmx_ws_connect %} wrote
+        "REAUTH_SECONDS": 60.0,       # how often HtmxWS(reauth=...) is asked of each page
+        "PROXIES": 0,                 # that append to X-Forwarded-For before the server
+        "DRAIN_SECONDS": 5.0,         # over which pages go when the process ends
     }
 
 Read whenever it is needed, so that Django's ``override_settings`` holds.
@@ -30,6 +34,10 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "LIMITS": {},
     "STRICT_HTML": False,
     "SUBPROTOCOLS": (),
+    "PAGE_TOKENS": False,
+    "REAUTH_SECONDS": 60.0,
+    "PROXIES": 0,
+    "DRAIN_SECONDS": 5.0,
 }
 
 

@@ -9,6 +9,7 @@ a reason to try again; here such a page is accepted and closed.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from inspect import iscoroutine
 from typing import Any, ClassVar, cast
 
 from channels.auth import AuthMiddleware, get_user
@@ -24,14 +25,26 @@ from django.urls.resolvers import RoutePattern
 from django.utils import translation
 
 import htmx_ws
-from htmx_ws import Attributes, Backend, Connection, Endpoint, Limits, Refused
+from htmx_ws import (
+    Attributes,
+    Backend,
+    BadSignature,
+    Connection,
+    Endpoint,
+    Limits,
+    PageMarkup,
+    Refused,
+)
 from htmx_ws.host import Host
-from htmx_ws.security import check_origin, refuse
+from htmx_ws.incidents import refuse
+from htmx_ws.reauth import Reauth
+from htmx_ws.security import check_origin
+from htmx_ws.telemetry import Telemetry
 from htmx_ws.types import ASGIApp, Receive, Scope, Send
 
 from . import sessions
 from .conf import setting
-from .requests import request_from, request_of, token_of
+from .requests import Reader, keep_token, request_from, request_of
 from .runtime import RUNTIME, around, own_thread, run_sync
 
 __all__ = ["HtmxWS"]
@@ -102,12 +115,18 @@ class HtmxWS(htmx_ws.HtmxWS):
         *,
         origins: Iterable[str] | None = None,
         limits: Limits | None = None,
-        backend: Backend | None = None,
+        backend: Backend | str | None = None,
         debug: bool | None = None,
         strict_html: bool | None = None,
         subprotocols: Iterable[str] | None = None,
         identify: Callable[[Connection], object] | None = None,
         secret: str | bytes | Iterable[str | bytes] | None = None,
+        page_tokens: bool | Callable[[Connection], object] | None = None,
+        reauth: Reauth | None = None,
+        reauth_seconds: float | None = None,
+        proxies: int | None = None,
+        drain_seconds: float | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         super().__init__(
             origins=setting("ORIGINS") if origins is None else origins,
@@ -118,6 +137,14 @@ class HtmxWS(htmx_ws.HtmxWS):
             subprotocols=setting("SUBPROTOCOLS") if subprotocols is None else subprotocols,
             identify=identify,
             secret=secret,
+            page_tokens=setting("PAGE_TOKENS") if page_tokens is None else page_tokens,
+            reauth=reauth,
+            reauth_seconds=(
+                setting("REAUTH_SECONDS") if reauth_seconds is None else reauth_seconds
+            ),
+            proxies=setting("PROXIES") if proxies is None else proxies,
+            drain_seconds=setting("DRAIN_SECONDS") if drain_seconds is None else drain_seconds,
+            telemetry=telemetry,
         )
 
     # --- addresses ---------------------------------------------------------------------
@@ -150,8 +177,51 @@ class HtmxWS(htmx_ws.HtmxWS):
         With the ``request`` that the page is rendered for, its token is the page's.
         """
         if page is None and request is not None:
-            page = token_of(request)
+            page = self.token_of(request)
         return super().connect_attrs(url, page=page)
+
+    def page(
+        self,
+        url: object,
+        *,
+        rooms: Iterable[str] = (),
+        element: str = "htmx-ws",
+        page: str | None = None,
+        to: object = "",
+        request: HttpRequest | None = None,
+    ) -> PageMarkup:
+        """Give the markup of a page that connects to ``url``, and that resumes; see the core's.
+
+        With the ``request`` that the page is rendered for, its token is the page's.
+        """
+        if page is None and request is not None:
+            page = self.token_of(request)
+        return super().page(url, rooms=rooms, element=element, page=page, to=to)
+
+    def token_of(self, request: HttpRequest) -> str:
+        """Give the token of the page that is rendered for a request: one for all its templates.
+
+        With ``page_tokens`` it is signed for whoever asks, as far as ``user`` and ``session`` say;
+        a token that he brings, as a form of the page does, is his still.
+        """
+        reader = Reader(request)
+        wanted = self._page_tokens
+        if wanted:
+            conn = cast(Connection, reader)
+            if not callable(wanted):
+                reader.identity = self._identify(conn)
+            if iscoroutine(reader.identity):
+                reader.identity.close()
+                raise TypeError(
+                    "Whom a page is rendered for must be known at once, and identify is async: "
+                    "give page_tokens a plain function, of conn.scope['user'] or ['session']."
+                )
+            try:
+                self._check_page(conn)
+            except BadSignature:
+                to = wanted(conn) if callable(wanted) else reader.identity
+                reader.page = keep_token(request, self.new_page(to=to))
+        return reader.page
 
     # --- ASGI --------------------------------------------------------------------------
 

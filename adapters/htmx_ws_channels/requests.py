@@ -21,7 +21,7 @@ from htmx_ws import Connection, new_page
 from htmx_ws.markup import PAGE
 from htmx_ws.types import Scope
 
-__all__ = ["page_of", "request_from", "request_of", "token_of"]
+__all__ = ["Reader", "keep_token", "page_of", "request_from", "request_of", "token_of"]
 
 _REQUEST: Final = "htmx_ws.request"
 
@@ -67,10 +67,24 @@ def page_of(request: HttpRequest) -> str | None:
     return request.POST.get(PAGE) or request.GET.get(PAGE)
 
 
+class Reader:
+    """Who a page is rendered for, as its connection will know him: by ``user`` and ``session``."""
+
+    def __init__(self, request: Any) -> None:
+        self.scope: Scope = {
+            name: getattr(request, name) for name in ("user", "session") if hasattr(request, name)
+        }
+        self.page: str = token_of(request)
+        self.identity: Any = None
+
+
 def token_of(request: Any) -> str:
     """Give the token of the page that is rendered for a request: one for all its templates."""
     token: str | None = getattr(request, "_htmx_ws_page", None) or page_of(request)
-    if token is None:
-        token = new_page()
+    return keep_token(request, new_page() if token is None else token)
+
+
+def keep_token(request: Any, token: str) -> str:
+    """Have a token be that of the page that is rendered for a request."""
     request._htmx_ws_page = token
     return token

@@ -64,7 +64,7 @@ def connect(context: Context, to: object, **params: Any) -> SafeString:
             )
         url = import_string(place).reverse(url, **params)
     request = context.get("request")
-    token = None if request is None else token_of(request)
+    token = None if request is None else _token(request)
     return mark_safe(connect_attrs(url, page=token).__html__())
 
 
@@ -81,4 +81,11 @@ def page(context: Context) -> SafeString:
             "{% htmx_ws_page %} needs the request in the template's context: render(request, ...) "
             "puts it there, with the context processor django.template.context_processors.request."
         )
-    return mark_safe(page_field(token_of(request)))
+    return mark_safe(page_field(_token(request)))
+
+
+def _token(request: Any) -> str:
+    """The page's token, signed where the project's HtmxWS wants that."""
+    place = setting("LIVE")
+    token: str = token_of(request) if place is None else import_string(place).token_of(request)
+    return token

@@ -28,7 +28,7 @@ except ImportError as error:
 import htmx_ws_starlette
 from htmx_ws import Endpoint, Refused
 from htmx_ws.host import Host
-from htmx_ws.security import refuse
+from htmx_ws.incidents import refuse
 from htmx_ws.types import Message, Scope
 
 from .dependencies import around, connection, frame

@@ -1,34 +1,55 @@
 """Where the order of a room's messages comes from, and their history.
 
-A backend takes publications by ``append`` and hands them to ``deliver`` with an epoch and an
-offset, in offset order, in every process that serves the room, the publishing one too. The
-hub delivers nothing but what it is handed, so all pages of a room see one order.
+A backend takes payloads by ``append`` and hands them to the ``Receiver`` with an epoch and an
+offset, in rising order, in every process that subscribed to the room, the publishing one too.
+The hub delivers nothing but what it is handed, so all pages of a room see one order. An epoch
+is one unbroken count: where a broker has lost its memory, another begins.
+
+``from_url`` makes a backend of an address; ``htmx_ws.testing.BackendContract`` tests any.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
-
+from .contract import KEEP_NONE, Backend, History, Keep, Position, Receiver, SyncAppender
 from .memory import MemoryBackend
 
-__all__ = ["Backend", "Deliver", "MemoryBackend"]
+__all__ = [
+    "KEEP_NONE",
+    "Backend",
+    "History",
+    "Keep",
+    "MemoryBackend",
+    "Position",
+    "Receiver",
+    "SyncAppender",
+    "from_url",
+]
 
-#: Called with room, epoch, offset and publication.
-Deliver = Callable[[str, str, int, Any], None]
 
+def from_url(url: str) -> Backend:
+    """Make the backend of an address: ``memory://``, ``redis://``, ``rediss://``, ``nats://``.
 
-class Backend(Protocol):
-    """The order of rooms' messages; ``MemoryBackend`` is the one for a single process."""
+    Raises ``ValueError`` for any other, and ``ModuleNotFoundError`` that names the extra.
+    """
+    scheme = url.partition("://")[0] if "://" in url else ""
+    try:
+        if scheme == "memory":
+            return MemoryBackend()
+        if scheme in ("redis", "rediss", "unix"):
+            from .redis import RedisBackend
 
-    async def start(self, deliver: Deliver) -> None:
-        """Begin to hand publications to ``deliver``; called on the event loop that serves."""
-        ...
+            return RedisBackend(url)
+        if scheme in ("nats", "tls"):
+            from .nats import NatsBackend
 
-    async def stop(self) -> None:
-        """Hand over nothing more, and let go of what is held."""
-        ...
-
-    def append(self, room: str, publication: Any) -> Awaitable[int]:
-        """Give the publication its place in the room's order; awaiting it gives its offset."""
-        ...
+            return NatsBackend(url)
+    except ModuleNotFoundError as error:
+        extra = "nats" if scheme in ("nats", "tls") else "redis"
+        raise ModuleNotFoundError(
+            f"A backend at {scheme}:// needs its client: pip install 'htmx-ws[{extra}]'",
+            name=error.name,
+        ) from error
+    raise ValueError(
+        f"No backend has an address that begins with {scheme + '://'!r}: it is one of memory://, "
+        "redis://, rediss:// and nats://."
+    )

@@ -2,7 +2,8 @@
 
 ``Page`` is a page as a visitor has it, with the htmx of his choice; ``Socket`` is the bare
 websocket below it. Both speak ASGI straight to the application, in one event loop, and
-everything that waits has a timeout, because a test that hangs says nothing.
+everything that waits has a timeout, because a test that hangs says nothing. ``BackendContract``
+is the suite that every backend passes.
 
 Names are imported when they are first used: pytest loads the plugin in here for every test
 run, and few of them have pages.
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from .asserts import assert_joined, assert_published, publications
+    from .backend import BackendContract
     from .clients import VERSIONS
     from .frames import build_frame
     from .network import Browser
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "VERSIONS",
+    "BackendContract",
     "Browser",
     "Closed",
     "Denied",
@@ -38,6 +41,7 @@ __all__ = [
 
 _HOMES: Final = {
     "VERSIONS": "clients",
+    "BackendContract": "backend",
     "Browser": "network",
     "Closed": "socket",
     "Denied": "socket",

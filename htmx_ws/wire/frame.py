@@ -108,13 +108,13 @@ class Frame(NamedTuple):
         return HtmxHeaders(self.headers).trigger
 
 
-def parse(text: str, hint: Dialect | None = None) -> Frame:
+def parse(text: str, hint: Dialect | None = None, most_fields: int = MAX_FIELDS) -> Frame:
     """Read one text message of a page as a ``Frame``.
 
     ``hint`` is the dialect that the page declared when it connected; it decides only where
     a text could be two, when a field called ``headers`` or ``HEADERS`` holds an object.
     Raises ``FrameError`` for anything that is not a JSON object of finite numbers and valid
-    Unicode, nested less than about 200 deep, with at most 1,000 fields. A repeated key keeps
+    Unicode, nested less than about 200 deep, with at most ``most_fields``. A repeated key keeps
     its last value, as in a browser.
     """
     # The usual text is what JSON.stringify makes of a form: its fields, then the headers, last.
@@ -133,9 +133,9 @@ def parse(text: str, hint: Dialect | None = None) -> Frame:
         ):
             raise ValueError
     except (ValueError, TypeError):
-        return _parse_any(text, hint)
-    if len(values) > MAX_FIELDS:
-        _reject(text, f"it has {len(values)} fields, and {MAX_FIELDS} are the most")
+        return _parse_any(text, hint, most_fields)
+    if len(values) > most_fields:
+        _reject_fields(text, values, most_fields)
     for value in values.values():
         if type(value) is not str and not _is_finite(value):
             _reject(text, _NOT_FINITE)
@@ -160,7 +160,7 @@ def _parse_headers(text: str) -> Mapping[str, Any]:
     return MappingProxyType(headers)
 
 
-def _parse_any(text: str, hint: Dialect | None) -> Frame:
+def _parse_any(text: str, hint: Dialect | None, most_fields: int) -> Frame:
     """Read any text as a whole."""
     try:
         members = from_json(text)
@@ -173,8 +173,8 @@ def _parse_any(text: str, hint: Dialect | None) -> Frame:
     if not _is_finite(members):
         _reject(text, _NOT_FINITE)
     frame = _recognise(members, hint)
-    if len(frame.values) > MAX_FIELDS:
-        _reject(text, f"it has {len(frame.values)} fields, and {MAX_FIELDS} are the most")
+    if len(frame.values) > most_fields:
+        _reject_fields(text, frame.values, most_fields)
     return frame
 
 
@@ -216,6 +216,10 @@ _JSON_NAMES: Final = {
     str: "string",
     list: "array",
 }
+
+
+def _reject_fields(text: str, values: Mapping[str, Any], most: int) -> NoReturn:
+    _reject(text, f"it has {len(values)} fields, and {most} are the most (Limits.frame_fields)")
 
 
 def _reject(text: str, why: str) -> NoReturn:

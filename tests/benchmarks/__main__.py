@@ -21,7 +21,12 @@ DEPENDENCIES = [
     "FastAPI, one dependency",
     "FastAPI, three dependencies",
 ]
-PUBLICATIONS = ["publish by loop", "publish by Starlette", "publish by htmx-ws"]
+PUBLICATIONS = [
+    "publish by loop",
+    "publish by Starlette",
+    "publish by htmx-ws",
+    "publish by htmx-ws, resuming",
+]
 #: The gate: how many times the hand-written application's instructions ours may take.
 MOST = 1.25
 #: And how many times its own in FastAPI, where the handler has no dependency.

@@ -13,10 +13,13 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from htmx_ws import HtmxWS, Limits, append, html
+from htmx_ws import HtmxWS, Limits, app, append, html
 from htmx_ws.types import ASGIApp, Message, Send
 
 __all__ = ["SUBJECTS", "UNLIMITED", "answer_frames"]
+
+# Seconds are minutes here: what happens once, at a time of its own, must not fall into a run.
+app.LOOK_AFTER_SECONDS = 86_400.0
 
 #: All the frames of a measurement come at once.
 UNLIMITED = Limits(frames_burst=1_000_000)
@@ -119,8 +122,8 @@ async def _publish_by_loop(times: int) -> None:
             await send({"type": "websocket.send", "text": "<p>hello</p>"})
 
 
-async def _stay(receive_first: Message) -> Callable[[], Awaitable[Message]]:
-    events = [receive_first]
+async def _stay(*receive_first: Message) -> Callable[[], Awaitable[Message]]:
+    events = [*reversed(receive_first)]
     never: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
 
     async def receive() -> Message:
@@ -140,8 +143,10 @@ async def _publish_by_starlette(times: int) -> None:
             await websocket.send_text("<p>hello</p>")
 
 
-async def _publish_by_htmx_ws(times: int) -> None:
+async def _publish_by_htmx_ws(times: int, resumes: bool = False) -> None:
     live = HtmxWS(limits=UNLIMITED)
+    if resumes:
+        live.room("room", history=100)
     everyone = asyncio.Event()
     endpoint = live.endpoint("/chat")
 
@@ -151,14 +156,21 @@ async def _publish_by_htmx_ws(times: int) -> None:
         if len(live.members("room")) == RECEIVERS:
             everyone.set()
 
+    first: list[Message] = [{"type": "websocket.connect"}]
+    query = b""
+    if resumes:
+        query = b"htmx-ws-resume=1"
+        first.append({"type": "websocket.receive", "text": '{"htmx-ws":"hello"}'})
     pages = [
         asyncio.ensure_future(
-            live(_scope(), await _stay({"type": "websocket.connect"}), _keeping())
+            live({**_scope(), "query_string": query}, await _stay(*first), _keeping())
         )
         for _ in range(RECEIVERS)
     ]
     await everyone.wait()
     await live.publish("room", append("#log", "<p>hello</p>"))
+    for _ in range(20):  # until those that resume have been brought up to date
+        await asyncio.sleep(0)
     for _ in range(times):
         await live.publish("room", append("#log", "<p>hello</p>"))
     for page in pages:
@@ -175,4 +187,5 @@ SUBJECTS: dict[str, Callable[[int], Awaitable[None]]] = {
     "publish by loop": _publish_by_loop,
     "publish by Starlette": _publish_by_starlette,
     "publish by htmx-ws": _publish_by_htmx_ws,
+    "publish by htmx-ws, resuming": lambda times: _publish_by_htmx_ws(times, resumes=True),
 }

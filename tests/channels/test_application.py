@@ -8,6 +8,7 @@ these bring a session cookie, nobody was asked whose it is.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from django.http import Http404
 from django.test import override_settings
 
 from htmx_ws import MemoryBackend, Refused, append, html
+from htmx_ws.backends import Keep, Receiver
 from htmx_ws.testing import Socket
 from htmx_ws.types import Message, Receive, Scope, Send
 from htmx_ws_channels import HtmxWS
@@ -160,9 +162,9 @@ class Backend(MemoryBackend):
         super().__init__()
         self.calls: list[str] = []
 
-    async def start(self, deliver: Any) -> None:
+    async def start(self, receiver: Receiver, keeps: Mapping[str, Keep] | None = None) -> None:
         self.calls.append("start")
-        await super().start(deliver)
+        await super().start(receiver, keeps)
 
     async def stop(self) -> None:
         self.calls.append("stop")

@@ -58,6 +58,7 @@ by_router = ProtocolTypeRouter(
 )
 nothing_of_ours = ProtocolTypeRouter({"http": site})
 for_everybody = HtmxWS(origins=[ALLOW_ALL], backend=cast(Any, SharedBackend()))
+for_its_pages = HtmxWS(origins=[ALLOW_ALL], page_tokens=True, backend=cast(Any, SharedBackend()))
 in_memory = HtmxWS()
 
 
@@ -94,6 +95,7 @@ def ids(messages: list[CheckMessage]) -> list[str]:
         {"ASGI_APPLICATION": f"{HERE}.by_wrapping"},
         {"DEBUG": True, "HTMX_WS": {"LIVE": f"{HERE}.in_memory"}},
         {"HTMX_WS": {**DEFAULTS, "LIVE": f"{HERE}.healthy"}},
+        {"HTMX_WS": {"LIVE": f"{HERE}.for_its_pages", "PAGE_TOKENS": True}},
     ],
     ids=str,
 )
@@ -133,6 +135,12 @@ def test_e010_an_htmx_is_not_known() -> None:
     (error,) = found(HTMX_WS={"HTMX": 3})
     assert error.id == "htmx_ws.E010"
     assert "htmx 3 is not known here" in error.msg
+
+
+def test_e011_tokens_are_wanted_that_the_tags_cannot_sign() -> None:
+    (error,) = found(HTMX_WS={"PAGE_TOKENS": True})
+    assert error.id == "htmx_ws.E011"
+    assert '"LIVE": "project.live.live"' in str(error.hint)
 
 
 @pytest.mark.parametrize(

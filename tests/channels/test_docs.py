@@ -15,7 +15,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "django.md").read_text()
 
 def test_its_code_can_be_read() -> None:
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 7
     for block in blocks:
         ast.parse(block)
 

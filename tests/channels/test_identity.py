@@ -58,7 +58,7 @@ async def test_the_pages_of_a_user_can_be_sent_away(ann: Visitor) -> None:
         Socket(app, "/ws/chat/", headers=ann.headers) as anns,
         Socket(app, "/ws/chat/") as nobodys,
     ):
-        assert live.disconnect(user=ann.user.pk) == 1
+        assert await live.disconnect(user=ann.user.pk) == 1
         assert await anns.closed() == 1008
         await nobodys.send()
         assert "here" in await nobodys.receive()

@@ -98,9 +98,9 @@ class Backend(MemoryBackend):
         super().__init__()
         self.calls: list[str] = []
 
-    async def start(self, deliver: Any) -> None:
+    async def start(self, receiver: Any, keeps: Any = None) -> None:
         self.calls.append("start")
-        await super().start(deliver)
+        await super().start(receiver, keeps)
 
     async def stop(self) -> None:
         self.calls.append("stop")

@@ -144,7 +144,7 @@ async def test_what_is_not_the_pages_fault_has_it_come_back(
 ) -> None:
     live.ws("/chat")(lambda: None)
     app = an_app(live, dependencies=[Depends(raising(error))])
-    assert await code(app, "/chat") == (1013, "failed")
+    assert await code(app, "/chat") == (1013, "not let in")
     assert str(error) in caplog.text
 
 
@@ -153,7 +153,7 @@ async def test_a_dependency_of_a_router_has_no_connection_yet(
 ) -> None:
     live.ws("/chat")(lambda: None)
     app = an_app(live, dependencies=[Depends(connection)])
-    assert await code(app, "/chat") == (1013, "failed")
+    assert await code(app, "/chat") == (1013, "not let in")
     assert "No page is connected yet" in caplog.text
 
 
@@ -175,7 +175,7 @@ async def test_a_page_may_not_pass_where_its_dependencies_are_not_found(
     live.ws("/chat")(lambda: line("hi"))
     app = FastAPI(dependencies=[Depends(lambda: None)])
     app.router.routes.append(live.routes[0])
-    assert await code(app, "/chat") == (1013, "failed")
+    assert await code(app, "/chat") == (1013, "not let in")
     assert "so nobody may pass: include live.router" in caplog.text
 
 

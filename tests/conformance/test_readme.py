@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from htmx_ws import HtmxWS, append, html
+from htmx_ws import Connection, HtmxWS, append, html
 from htmx_ws.testing import Socket
 
 TOP = Path(__file__).parents[2]
@@ -81,6 +82,72 @@ async def test_the_streaming_handler_of_the_guide_is_stopped_by_its_button() -> 
         await page.send(action="stop")
         async with asyncio.timeout(5):
             await stopped.wait()
+
+
+def run_guide(containing: str, **names: Any) -> dict[str, Any]:
+    exec(compile(code_of("docs/guide.md", containing), "guide.md", "exec"), names)
+    return names
+
+
+async def test_the_rule_of_a_room_in_the_guide_lets_members_in() -> None:
+    live = HtmxWS(identify=lambda conn: conn.query["user"])
+
+    async def is_member(user: str, team: str) -> bool:
+        return (user, team) == ("ann", "7")
+
+    async def joined(conn: Connection, team: str) -> Any:
+        await conn.join(f"team:{team}")
+        return append("#log", html("<li>in</li>"))
+
+    run_guide("def may_join", live=live, is_member=is_member)
+    live.ws("/{team}", conn=joined)(lambda: None)
+    for address, may in (("/7?user=ann", True), ("/8?user=ann", False), ("/7?user=bob", False)):
+        async with Socket(live, address) as page:
+            if may:
+                assert "in" in await page.receive()
+            else:
+                assert await page.closed() == 4403
+
+
+async def test_the_login_of_the_guide_ends() -> None:
+    out, asked = set[str](), asyncio.Event()
+
+    async def is_open(key: str) -> bool:
+        asked.set()
+        return key not in out
+
+    class Soon(HtmxWS):
+        def __init__(self, **how: Any) -> None:
+            assert how["reauth_seconds"] == 60
+            super().__init__(**{**how, "reauth_seconds": 0.001})
+
+    live = run_guide("def still_in", HtmxWS=Soon, is_open=is_open)["live"]
+    live.ws("/ws")(lambda: append("#log", html("<li>there</li>")))
+    async with live.lifespan(), Socket(live, "/ws", scope={"session": {"key": "k"}}) as page:
+        async with asyncio.timeout(5):
+            await asked.wait()
+        await page.send()
+        assert "there" in await page.receive()
+        out.add("k")
+        assert await page.closed() == 1008
+
+
+async def test_the_page_tokens_of_the_guide_let_in_what_was_rendered_for_a_session(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SECRET", "a secret of the tests")
+    names = run_guide("page_tokens=", HtmxWS=HtmxWS, os=os)
+    live, attributes = names["live"], names["attributes"]
+    live.ws("/ws")(lambda: append("#log", html("<li>there</li>")))
+    address = attributes({"key": "k"})["hx-ws:connect"]
+    for key, may in (("k", True), ("other", False)):
+        how: Any = {"origin": "https://elsewhere.test", "scope": {"session": {"key": key}}}
+        async with Socket(live, address, **how) as page:
+            if may:
+                await page.send()
+                assert "there" in await page.receive()
+            else:
+                assert await page.closed() == 4403
 
 
 async def test_the_test_of_the_guide_passes() -> None:

@@ -19,7 +19,7 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,11 +164,15 @@ class Server:
 
 @asynccontextmanager
 async def run(
-    command: Sequence[str], ready: str, port: str = "", descriptors: Sequence[int] = ()
+    command: Sequence[str],
+    ready: str,
+    port: str = "",
+    descriptors: Sequence[int] = (),
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Server]:
     """Run a command until the end of the block, from when it says that it serves."""
     process = await asyncio.create_subprocess_exec(
-        *command, cwd=TOP, env={"PORT": "0", "PYTHONPATH": str(TOP)},
+        *command, cwd=TOP, env={"PORT": "0", "PYTHONPATH": str(TOP), **(environment or {})},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         start_new_session=True, pass_fds=descriptors, limit=1024 * 1024,
     )  # fmt: skip
@@ -185,7 +189,11 @@ async def run(
 
 @asynccontextmanager
 async def serve_on(
-    kind: Kind, application: str, settings: str | None = None, send_buffer: int = 0
+    kind: Kind,
+    application: str,
+    settings: str | None = None,
+    send_buffer: int = 0,
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Server]:
     """Serve an application, by default with the settings that we advise.
 
@@ -204,7 +212,8 @@ async def serve_on(
             if "(" not in kind.ready:
                 port = held.enter_context(keep_port())
             options += kind.listen.format(port or 0).split()
-        async with run([program, *options[1:], application], kind.ready, port, descriptors) as it:
+        command = [program, *options[1:], application]
+        async with run(command, kind.ready, port, descriptors, environment) as it:
             yield it
 
 

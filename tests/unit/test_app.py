@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -19,6 +19,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from htmx_ws import Connection, HtmxWS, MemoryBackend, RegistrationError, append, html, serialise
+from htmx_ws.backends import Keep, Receiver
 from htmx_ws.testing import Denied, Socket
 from htmx_ws.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -228,6 +229,62 @@ async def test_origins_may_be_one_or_several(origins: Any) -> None:
             await page.receive()
 
 
+async def test_one_is_told_at_each_start_that_pages_of_every_site_may_connect(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    live = an_app(origins=["https://other.example", "*"])
+    assert caplog.records == []
+    for _ in range(2):
+        caplog.clear()
+        async with live.lifespan():
+            await echoes(live, "/ws", origin="https://elsewhere.test")
+            await echoes(live, "/ws")
+        (record,) = caplog.records
+        assert record.levelname == "WARNING"
+        assert "origins='*'" in record.getMessage()
+        assert "page_tokens" in record.getMessage()
+
+
+@pytest.mark.parametrize(("count", "warns"), [(1, False), (4, True)])
+async def test_one_is_told_of_other_workers_soon_after_the_start(
+    count: int, warns: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    looked = asyncio.Event()
+
+    def count_workers() -> int:
+        looked.set()
+        return count
+
+    monkeypatch.setattr("htmx_ws.app.count_workers", count_workers)
+    monkeypatch.setattr("htmx_ws.app.LOOK_AFTER_SECONDS", 0)
+    async with an_app().lifespan():
+        await asyncio.wait_for(looked.wait(), 5)
+    assert ("This is one of 4 processes" in caplog.text) == warns
+
+
+# --- SIGTERM ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("drain_seconds", [5.0, 0])
+async def test_it_takes_part_in_sigterm_while_it_serves_unless_it_drains_in_no_time(
+    drain_seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Any] = []
+
+    def drain_at_sigterm(drain: Any) -> Callable[[], None]:
+        calls.append(drain)
+        return lambda: calls.append("taken back")
+
+    monkeypatch.setattr("htmx_ws.app.drain_at_sigterm", drain_at_sigterm)
+    live = an_app(drain_seconds=drain_seconds)
+    for _ in range(2):
+        calls.clear()
+        async with live.lifespan():
+            await echoes(live, "/ws")
+            assert calls == ([live.drain] if drain_seconds else [])
+        assert calls == ([live.drain, "taken back"] if drain_seconds else [])
+
+
 # --- what is not ours ------------------------------------------------------------------
 
 
@@ -281,11 +338,11 @@ class Backend(MemoryBackend):
         super().__init__()
         self.fails, self.calls = fails, list[str]()
 
-    async def start(self, deliver: Callable[[str, str, int, Any], None]) -> None:
+    async def start(self, receiver: Receiver, keeps: Mapping[str, Keep] | None = None) -> None:
         self.calls.append("start")
         if self.fails == "startup":
             raise ConnectionError("no broker")
-        await super().start(deliver)
+        await super().start(receiver, keeps)
 
     async def stop(self) -> None:
         self.calls.append("stop")
@@ -487,6 +544,22 @@ async def test_within_starlette_its_session_user_auth_and_state_are_at_hand(rout
         await page.send()
         assert await page.receive() == text_of(item("done"))
     assert seen == [("x", {}, "ann", ["chat"], 7, app)]
+
+
+@pytest.mark.parametrize("origin", ["same", "https://evil.test"])
+async def test_an_endpoint_that_a_router_leads_to_lets_in_whom_its_application_would(
+    origin: str,
+) -> None:
+    live = HtmxWS()
+    endpoint = live.endpoint("/ws/{name}")
+    endpoint.on_message(lambda name: item(name))
+    app = Starlette(routes=[WebSocketRoute("/theirs/{name}", endpoint)])
+    async with Socket(app, "/theirs/x", origin=origin) as page:
+        if origin == "same":
+            await page.send()
+            assert await page.receive() == text_of(item("x"))
+        else:
+            assert await page.closed() == 4403
 
 
 async def test_within_starlette_the_lifespan_is_the_hosts() -> None:

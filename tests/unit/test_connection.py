@@ -86,6 +86,8 @@ async def test_a_connection_knows_its_address_and_has_an_id_of_its_own() -> None
         assert first.query is first.query
         assert second.query == {}
         assert first.id != second.id
+        assert (first.route, other.scope["path"], second.route) == ("/{name}", "/b", "/{name}")
+        assert first.address == "127.0.0.1"
         assert repr(first) == f"<Connection {first.id} /a>"
         assert first.app is desk.live
         await other.close()
@@ -373,6 +375,7 @@ async def test_what_is_done_in_a_thread_happens_on_the_loop() -> None:
     assert await asyncio.to_thread(conn.send, item(1))
     assert threads == [threading.get_ident()] * 3
     conn.let_go()
+    conn.forget()
 
 
 async def test_in_a_thread_close_closes() -> None:
@@ -717,6 +720,28 @@ async def test_an_outbox_that_was_emptied_has_its_full_size_again() -> None:
             assert await receive_all(page, 4) == texts(item("é")) * 4
 
 
+async def test_a_page_that_goes_while_what_waited_is_written_ends_quietly(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG, "htmx_ws")
+    desk, may_write = Desk(), asyncio.Semaphore(0)
+
+    async def slowly(send: Send, event: Message) -> None:
+        await may_write.acquire()
+        await send(event)
+
+    page = Socket(Middleware(desk, "/a", slowly), "/a")
+    await page.open()
+    for number in range(3):
+        desk.conns["a"].send(item(number))
+    may_write.release()
+    assert await receive_all(page, 1) == texts(item(0))
+    await page.close()
+    await soon(desk.gone["a"])
+    assert page.pending == []
+    assert caplog.records == []
+
+
 # --- transports ------------------------------------------------------------------------
 
 
@@ -792,13 +817,14 @@ async def test_a_timeout_that_is_not_reached_leaves_no_trace() -> None:
 
 
 @pytest.mark.parametrize("when", ["while it writes", "when it is idle"])
-async def test_whoever_cancels_the_current_task_of_a_write_cancels_the_page(when: str) -> None:
+async def test_whoever_cancels_the_task_of_a_write_cancels_that_page_at_the_most(when: str) -> None:
     """As anyio's cancel scopes do, which note the task that entered them."""
     desk, noted, may_end = Desk(), [], asyncio.Event()
+    is_writing = when == "while it writes"
 
     async def note(send: Send, event: Message) -> None:
         noted.append(asyncio.current_task())
-        if when == "while it writes":
+        if is_writing:
             await may_end.wait()
         await send(event)
 
@@ -809,10 +835,13 @@ async def test_whoever_cancels_the_current_task_of_a_write_cancels_the_page(when
         assert task is not asyncio.current_task()
         await asyncio.sleep(0)
         task.cancel()
-        assert await page.closed() == 1012
-        await soon(desk.gone["a"])
-        assert await desk.conns["a"].send(item(2)) is False
-        assert other.pending == texts(item(1))
+        if is_writing:
+            assert await page.closed() == 1012
+            await soon(desk.gone["a"])
+        assert await desk.conns["a"].send(item(2)) is not is_writing
+        await desk.live.publish(ROOM, item(3))
+        assert other.pending == texts(item(1), item(3))
+        assert page.pending == ([] if is_writing else texts(item(1), item(2), item(3)))
 
 
 async def test_a_write_that_handles_its_cancellation_goes_on() -> None:
@@ -874,6 +903,7 @@ async def test_a_connection_that_nobody_serves_can_be_lost_too() -> None:
     conn = Connection({"type": "websocket"}, fail, Hub(MemoryBackend()))
     assert await conn.send(item(1)) is False
     assert conn.gone
+    conn.forget()
 
 
 @pytest.mark.parametrize("error", ERRORS[:2], ids=lambda error: type(error).__name__)
@@ -1247,6 +1277,15 @@ async def test_closing_a_page_that_has_gone_does_nothing() -> None:
     desk.conns["a"].close(4001)
     assert desk.conns["a"].closing is None
     assert page.code is None
+
+
+async def test_a_connection_that_nobody_serves_can_be_abandoned() -> None:
+    conn = Connection({"type": "websocket"}, lambda event: asyncio.sleep(0), Hub(MemoryBackend()))
+    assert (conn.route, conn.address) == ("", "")
+    for _ in range(2):
+        conn.abandon()
+        assert conn.gone
+    conn.forget()
 
 
 async def test_letting_go_twice_is_as_once() -> None:

@@ -342,6 +342,18 @@ def test_a_frame_has_at_most_a_thousand_fields(shape: str) -> None:
         parse(shape % ",".join(fields))
 
 
+@pytest.mark.parametrize(
+    "shape", ["{%s}", f"{{%s,{H2}}}", f"{{%s,{H4}}}", f'{{{BETA},"body":{{%s}}}}']
+)
+@pytest.mark.parametrize("most", [1, 5, 5_000])
+def test_an_application_says_how_many_fields_a_frame_may_have(shape: str, most: int) -> None:
+    fields = [f'"f{number}":"{number}"' for number in range(most + 1)]
+    assert len(parse(shape % ",".join(fields[:-1]), None, most).values) == most
+    said = rf"it has {most + 1} fields, and {most} are the most \(Limits\.frame_fields\)"
+    with pytest.raises(FrameError, match=said):
+        parse(shape % ",".join(fields), None, most)
+
+
 def test_a_value_may_nest_as_deep_as_forms_ever_do() -> None:
     assert parse('{"a":' + "[" * 150 + "]" * 150 + "}").dialect == "raw"
 
@@ -405,7 +417,7 @@ def read(how: Callable[[], Frame]) -> Frame | str:
 
 def as_a_whole(text: str, hint: Dialect | None) -> Frame:
     """Read a text by its members alone, without the quick path for usual frames."""
-    return frame_module._parse_any(text, hint)
+    return frame_module._parse_any(text, hint, frame_module.MAX_FIELDS)
 
 
 @given(st.one_of(_objects(_KEYS, _VALUES), _USUAL), _HINTS)

@@ -7,7 +7,8 @@ import logging
 import re
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import htpy
@@ -22,11 +23,12 @@ from hypothesis.stateful import (
     rule,
 )
 
-from htmx_ws.backends import MemoryBackend
+from htmx_ws.backends import Keep, MemoryBackend, Receiver
 from htmx_ws.connection import Connection
 from htmx_ws.dual import Done, Waiting
 from htmx_ws.errors import FragmentError
-from htmx_ws.hub import Hub, Publication
+from htmx_ws.hub import Hub
+from htmx_ws.publication import Publication
 from htmx_ws.reflection import handling
 from htmx_ws.types import Message as Event
 from htmx_ws.wire.content import html
@@ -45,7 +47,7 @@ class Page:
         self.reads = asyncio.Event()
         self.reads.set()
         self.conn = Connection({"path": f"/{name}"}, self._write, hub)
-        hub.connections[self.conn] = None
+        hub.connections[self.conn] = 0.0
 
     async def _write(self, event: Event) -> None:
         if self.broken:
@@ -90,12 +92,15 @@ class Spy(MemoryBackend):
         super().__init__()
         self.handed: list[tuple[str, str, int]] = []
 
-    async def start(self, deliver: Callable[[str, str, int, Any], None]) -> None:
-        def note(room: str, epoch: str, offset: int, publication: Any) -> None:
-            self.handed.append((room, epoch, offset))
-            deliver(room, epoch, offset, publication)
+    async def start(self, receiver: Receiver, keeps: Mapping[str, Keep] | None = None) -> None:
+        deliver = receiver.deliver
 
-        await super().start(note)
+        def note(room: str, epoch: str, offset: int, payload: Any) -> None:
+            self.handed.append((room, epoch, offset))
+            deliver(room, epoch, offset, payload)
+
+        receiver.deliver = note  # type: ignore[method-assign]  # of this one hub
+        await super().start(receiver)
 
 
 class HubModel(RuleBasedStateMachine):
@@ -490,7 +495,7 @@ async def test_a_page_that_leaves_while_it_is_written_to_is_no_matter_to_the_oth
             hub.leave(page.conn, "room")
 
     leaver = Connection({}, leave_and_write, hub)
-    hub.connections[leaver] = None
+    hub.connections[leaver] = 0.0
     for conn in (pages[0].conn, leaver, pages[1].conn, pages[2].conn):
         hub.join(conn, "room")
     await hub.publish("room", content)
@@ -519,7 +524,7 @@ async def test_pages_are_written_to_in_the_name_of_their_own_task(hub: Hub) -> N
         tasks.append(asyncio.current_task())
 
     conn = Connection({}, transport, hub)
-    hub.connections[conn] = None
+    hub.connections[conn] = 0.0
     hub.join(conn, "room")
     publisher = asyncio.current_task()
     await hub.publish("room", item("a"))
@@ -620,24 +625,27 @@ async def test_a_rendering_that_fails_hurts_no_other_page(
 # --- the backend decides ---------------------------------------------------------------
 
 
-class Delaying:
+class Delaying(MemoryBackend):
     """A backend that keeps publications until a test hands them over, in the test's order."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.kept: list[tuple[str, Publication]] = []
         self.starts = 0
         self.stopped = False
         self.known: asyncio.Future[int] | None = None
 
-    async def start(self, deliver: Callable[[str, str, int, Any], None]) -> None:
-        self.deliver = deliver
+    async def start(self, receiver: Receiver, keeps: Mapping[str, Keep] | None = None) -> None:
+        self.deliver = receiver.deliver
         self.starts += 1
 
     async def stop(self) -> None:
         self.stopped = True
 
-    def append(self, room: str, publication: Publication) -> Awaitable[int]:
-        self.kept.append((room, publication))
+    def append(  # type: ignore[override]  # what awaits is all that the hub asks for
+        self, room: str, payload: Publication, keep: Keep | None = None
+    ) -> Awaitable[int]:
+        self.kept.append((room, payload))
         if self.known is None:
             return Done(len(self.kept))
         return Waiting(self.known)
@@ -795,6 +803,100 @@ async def test_stopping_waits_no_longer_than_a_page_may_take(
     await let_go(pages)
 
 
+class Paced:
+    """asyncio for the hub, with a clock that only its own sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
+
+    def get_running_loop(self) -> Paced:
+        return self
+
+    def time(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        await asyncio.sleep(0)
+
+
+async def drained(hub: Hub, count: int, seconds: float, monkeypatch: Any) -> list[float]:
+    """Drain a hub of so many pages; gives when each was closed."""
+    paced, closed = Paced(), list[float]()
+    monkeypatch.setattr("htmx_ws.hub.asyncio", paced)
+
+    def close(conn: Connection) -> None:
+        assert conn.closing == (1012, "restart")
+        closed.append(paced.now)
+        conn.let_go()
+        conn.forget()
+
+    for _ in range(count):
+        conn = Page(hub).conn
+        conn.on_close = partial(close, conn)
+    await hub.drain(seconds)
+    assert not hub.connections
+    return closed
+
+
+@pytest.mark.parametrize("count", [1, 2, 10, 50])
+@pytest.mark.parametrize("seconds", [5.0, 60.0])
+async def test_a_few_pages_are_drained_at_once_or_nearly(
+    hub: Hub, count: int, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred a second come back to no harm, so nobody waits for ten of them."""
+    closed = await drained(hub, count, seconds, monkeypatch)
+    assert len(closed) == count
+    assert closed[0] == 0
+    assert closed[-1] <= count / 100 + 0.02
+    for at in closed:
+        assert sum(1 for each in closed if each <= at) <= 1 + 100 * at + 1e-6
+
+
+@pytest.mark.parametrize(("count", "seconds"), [(1_000, 5.0), (3_000, 5.0), (500, 1.0)])
+async def test_many_pages_are_drained_evenly_over_the_seconds(
+    hub: Hub, count: int, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = await drained(hub, count, seconds, monkeypatch)
+    assert len(closed) == count
+    assert closed[-1] == pytest.approx(seconds, abs=0.05)
+    for tenth in range(10):
+        begin, end = seconds * tenth / 10, seconds * (tenth + 1) / 10
+        within = sum(1 for each in closed if begin <= each < end)
+        assert within == pytest.approx(count / 10, abs=count / seconds * 0.05 + 1)
+
+
+@pytest.mark.parametrize("seconds", [0, -1])
+async def test_in_no_time_all_pages_are_drained_at_once(
+    hub: Hub, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await drained(hub, 500, seconds, monkeypatch) == [0] * 500
+
+
+async def test_draining_a_hub_without_pages_is_over_at_once(hub: Hub) -> None:
+    await asyncio.wait_for(hub.drain(1_000), 5)
+    assert hub.is_draining
+
+
+async def test_what_begins_with_the_hub_ends_with_it_each_time() -> None:
+    calls: list[str] = []
+
+    def begin() -> Callable[[], None]:
+        calls.append("begin")
+        return lambda: calls.append("end")
+
+    hub = Hub(MemoryBackend(), begin=begin)
+    assert calls == []
+    for _ in range(2):
+        await hub.start()
+        await hub.start()
+        await hub.stop()
+    assert calls == ["begin", "end"] * 2
+
+
 async def test_stopping_what_was_never_started_is_harmless() -> None:
     await Hub(MemoryBackend()).stop()
 
@@ -861,7 +963,7 @@ async def test_pages_on_two_loops_at_once_are_an_error_that_says_what_to_do() ->
         page = elsewhere.run(open_page())
         with pytest.raises(RuntimeError, match="make one HtmxWS for each loop, or serve all"):
             await hub.start()
-        assert hub.connections == {page.conn: None}
+        assert hub.connections == {page.conn: 0.0}
         elsewhere.run(let_go([page]))
 
 
@@ -886,13 +988,13 @@ class SlowToStart(MemoryBackend):
         self.failures = failures
         self.may_start = asyncio.Event()
 
-    async def start(self, deliver: Callable[[str, str, int, Any], None]) -> None:
+    async def start(self, receiver: Receiver, keeps: Mapping[str, Keep] | None = None) -> None:
         self.starts += 1
         await self.may_start.wait()
         if self.failures:
             self.failures -= 1
             raise OSError("the broker is away")
-        await super().start(deliver)
+        await super().start(receiver)
 
 
 async def test_pages_that_come_at_once_wait_for_one_start() -> None:

@@ -712,6 +712,36 @@ async def test_handlers_that_take_too_long_after_the_end_are_cancelled(
     assert "Limits.handler_seconds" in caplog.text
 
 
+async def test_handlers_beside_have_the_deadline_of_the_one_in_its_turn(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    story = Story(limits=Limits(handler_seconds=0.01))
+    story.keeps_its_connection()
+
+    async def endless(name: str) -> None:
+        story.notes.append(name)
+        if len(story.notes) == 2:
+            story.begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            story.notes.append(f"{name} is cancelled")
+
+    story.endpoint.on("beside", concurrent=True)(lambda: endless("beside"))
+    story.endpoint.on("in its turn")(lambda: endless("in its turn"))
+    page = story.page()
+    await page.open()
+    await page.send(sender="beside")
+    await page.send(sender="in its turn")
+    await soon(story.begun)
+    await page.close()
+    assert sorted(story.notes[:2]) == ["beside", "in its turn"]
+    assert sorted(story.notes[2:4]) == ["beside is cancelled", "in its turn is cancelled"]
+    assert story.notes[4:] == ["left"]
+    (record,) = caplog.records  # they are late together, and said to be so once
+    assert "Limits.handler_seconds" in record.getMessage()
+
+
 async def test_frames_that_are_handled_after_the_end_have_a_deadline_too() -> None:
     story = Story(limits=Limits(handler_seconds=0.01))
     story.keeps_its_connection()

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
 
-from htmx_ws import Connection, HtmxWS, LimitError, Limits, append, html, serialise
+from htmx_ws import (
+    Connection,
+    FrameError,
+    HtmxWS,
+    LimitError,
+    Limits,
+    append,
+    html,
+    serialise,
+)
+from htmx_ws.clock import Clock
 from htmx_ws.testing import Denied, Socket
 
 
@@ -42,7 +53,7 @@ def an_app(**how: Any) -> HtmxWS:
 async def test_a_page_that_sends_too_fast_is_read_more_slowly_and_loses_nothing(
     while_at_work: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    live = HtmxWS(limits=Limits(frames_per_second=1_000, frames_burst=5))
+    live = HtmxWS(limits=Limits(frames_per_second=100, frames_burst=5))
     naps: list[float] = []
     sleep = asyncio.sleep
 
@@ -77,10 +88,10 @@ async def test_a_page_that_sends_too_fast_is_read_more_slowly_and_loses_nothing(
         assert await other.receive() == text_of(item("x"))
         for n in range(20):
             assert await page.receive() == text_of(item(n))
-    # Not the whole second that a nap for each would be rounded to, but a thousandth for each.
+    # Not the whole second that a nap for each would be rounded to, but a hundredth for each.
     paid = [nap for nap in naps if nap > 0]
     assert 5 <= len(paid) <= 20
-    assert all(nap <= 0.0011 for nap in paid)
+    assert all(nap <= 0.011 for nap in paid)
     (record,) = (each for each in caplog.records if "frames a second" in each.getMessage())
     assert "Limits.frames_per_second" in record.getMessage()
 
@@ -100,9 +111,168 @@ async def test_a_page_that_may_send_nothing_is_not_read_and_can_be_closed() -> N
         assert await page.receive() == text_of(item("1"))
         await page.send(msg="2")
         await asyncio.sleep(0)
-        assert live.disconnect(user="ann", code=4001) == 1
+        assert await live.disconnect(user="ann", code=4001) == 1
         assert await page.closed() == 4001
         assert page.pending == []
+
+
+@pytest.mark.parametrize("dialect", ["htmx2", "htmx4", "raw"])
+async def test_a_frame_of_more_fields_than_it_may_have_is_an_error_and_the_page_lives(
+    dialect: Any,
+) -> None:
+    live = HtmxWS(limits=Limits(frame_fields=3))
+    endpoint = live.endpoint("/ws")
+
+    @endpoint.on_message
+    async def count(data: dict[str, str]) -> Any:
+        return item(len(data))
+
+    @endpoint.on_error
+    async def failed(error: Exception) -> Any:
+        return item(type(error) is FrameError and error)
+
+    async with Socket(live, "/ws", dialect=dialect) as page:
+        await page.send(dict.fromkeys("abc", "1"))
+        assert await page.receive() == text_of(item(3))
+        await page.send(dict.fromkeys("abcd", "1"))
+        assert "4 fields, and 3 are the most (Limits.frame_fields)" in await page.receive()
+        await page.send(dict.fromkeys("abc", "1"))
+        assert await page.receive() == text_of(item(3))
+
+
+# --- pages that read slowly ------------------------------------------------------------
+
+
+class Desk:
+    """An application whose pages are in one room, and whose handlers note what they did."""
+
+    def __init__(self, **limits: Any) -> None:
+        self.live = HtmxWS(limits=Limits(**limits))
+        self.notes: list[str] = []
+        self.noted = asyncio.Event()
+        endpoint = self.live.endpoint("/{name}")
+
+        @endpoint.on_connect
+        async def joined(conn: Connection) -> None:
+            await conn.join("room")
+
+        @endpoint.on("beside", concurrent=True)
+        async def beside(name: str) -> None:
+            self.note(f"{name}: beside")
+
+        @endpoint.on_message
+        async def handler(name: str, msg: str) -> Any:
+            self.note(f"{name}: {msg}")
+            return item(msg)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+        self.noted.set()
+
+    async def until_noted(self, text: str) -> None:
+        async with asyncio.timeout(5):
+            while text not in self.notes:
+                self.noted.clear()
+                await self.noted.wait()
+
+    def page(self, name: str) -> Socket:
+        return Socket(self.live, f"/{name}", debug=False)
+
+
+@pytest.fixture
+def quick_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Clock, "TICK", 0.001)
+
+
+async def test_a_page_that_is_held_has_nothing_done_for_it_until_it_has_read_all() -> None:
+    desk = Desk(slow_pages="hold")
+    async with desk.page("slow") as slow, desk.page("quick") as quick:
+        slow.stall()
+        for number in range(3):
+            await desk.live.publish("room", item(number))
+        for msg in ("a", "b"):
+            await slow.send(msg=msg)
+        for msg in ("c", "d"):
+            await quick.send(msg=msg)
+        # Nobody else is held: neither another page, nor what is published.
+        await desk.until_noted("quick: d")
+        await desk.live.publish("room", item(3))
+        assert [await quick.receive() for _ in range(6)] == [
+            text_of(item(each)) for each in (0, 1, 2, "c", "d", 3)
+        ]
+        assert desk.notes == ["quick: c", "quick: d"]
+        slow.resume()
+        assert [await slow.receive() for _ in range(6)] == [
+            text_of(item(each)) for each in (0, 1, 2, 3, "a", "b")
+        ]
+        assert desk.notes[2:] == ["slow: a", "slow: b"]
+
+
+@pytest.mark.parametrize("fate", ["close", "drop"])
+async def test_a_page_that_is_not_held_has_its_frames_handled_though_it_reads_nothing(
+    fate: str,
+) -> None:
+    desk = Desk(slow_pages=fate)
+    async with desk.page("slow") as slow:
+        slow.stall()
+        await desk.live.publish("room", item(1))
+        await slow.send(msg="a")
+        await desk.until_noted("slow: a")
+        assert slow.pending == []
+        slow.resume()
+
+
+@pytest.mark.usefixtures("quick_clock")
+async def test_what_runs_beside_is_not_held_as_a_stop_button_must_not_be() -> None:
+    desk = Desk(slow_pages="hold")
+    async with desk.page("slow") as slow:
+        slow.stall()
+        await desk.live.publish("room", item(1))
+        await slow.send(msg="a")
+        await slow.send(sender="beside")
+        await desk.until_noted("slow: beside")
+        assert desk.notes == ["slow: beside"]
+        slow.resume()
+        await desk.until_noted("slow: a")
+
+
+@pytest.mark.usefixtures("quick_clock")
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"outbox_messages": 2}, "Limits.outbox_bytes, outbox_messages"),
+        ({"outbox_bytes": 100}, "Limits.outbox_bytes, outbox_messages"),
+        ({"write_seconds": 0.01}, "Limits.write_seconds"),
+    ],
+)
+async def test_a_page_that_is_held_and_still_too_slow_is_closed_and_its_frames_are_finished(
+    limits: dict[str, Any], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = Desk(slow_pages="hold", **limits)
+    async with desk.page("slow") as slow, desk.page("quick") as quick:
+        slow.stall()
+        await desk.live.publish("room", item(0))
+        await slow.send(msg="a")
+        if "write_seconds" not in limits:
+            for number in range(3):
+                await desk.live.publish("room", item(number))
+        await desk.until_noted("slow: a")  # it was received, so it is finished
+        slow.resume()
+        assert await slow.closed() == 1012
+        await quick.send(msg="b")
+        await desk.until_noted("quick: b")
+    assert said in caplog.text
+
+
+@pytest.mark.usefixtures("quick_clock")
+async def test_the_frames_of_a_page_that_goes_while_it_is_held_are_finished() -> None:
+    desk = Desk(slow_pages="hold")
+    async with desk.page("slow") as slow:
+        slow.stall()
+        await desk.live.publish("room", item(0))
+        for msg in ("a", "b"):
+            await slow.send(msg=msg)
+    assert desk.notes == ["slow: a", "slow: b"]
 
 
 # --- rooms -----------------------------------------------------------------------------
@@ -183,6 +353,61 @@ async def test_one_page_too_many_is_refused_for_now_and_comes_in_when_another_ha
     assert (hub.connections, hub._by_identity, dict(hub._by_address)) == ({}, {}, {})
 
 
+def behind(*forwarded: str) -> dict[str, Any]:
+    """The headers of a page that came by a proxy."""
+    return {"headers": [("x-forwarded-for", each) for each in forwarded]}
+
+
+@pytest.mark.parametrize(
+    ("proxies", "first", "second", "counts_as_one"),
+    [
+        (0, "192.0.2.1", "192.0.2.2", True),  # all pages have the proxy's address
+        (1, "192.0.2.1", "192.0.2.2", False),
+        (1, "192.0.2.1", "192.0.2.1", True),
+        # Whatever else a client writes, it is one client.
+        (1, "192.0.2.1", "198.51.100.9, 192.0.2.1", True),
+        (1, "1.1.1.1, 192.0.2.1", "2.2.2.2,192.0.2.1", True),
+        (1, "nonsense", "192.0.2.1, more", True),
+        (2, "192.0.2.1, 10.0.0.2", "192.0.2.2, 10.0.0.2", False),
+        (2, "192.0.2.1, 10.0.0.2", "192.0.2.1, 10.0.0.3", True),
+    ],
+)
+async def test_behind_proxies_pages_are_counted_by_the_address_of_their_visitor(
+    proxies: int, first: str, second: str, counts_as_one: bool
+) -> None:
+    live = an_app(limits=Limits(connections_per_address=1), proxies=proxies)
+    async with Socket(live, "/ws", **behind(first)):
+        if counts_as_one:
+            with pytest.raises(Denied):
+                await Socket(live, "/ws", **behind(second)).open()
+        else:
+            async with Socket(live, "/ws", **behind(second)):
+                pass
+    async with Socket(live, "/ws", **behind(second)):
+        pass
+    assert dict(live._hub._by_address) == {}
+
+
+async def test_the_address_is_known_to_whatever_asks_who_a_visitor_is() -> None:
+    seen: list[str] = []
+    live = HtmxWS(identify=lambda conn: seen.append(conn.address), proxies=1)
+
+    @live.ws("/ws")
+    async def address(conn: Connection) -> Any:
+        return item(conn.address)
+
+    async with Socket(live, "/ws", **behind("192.0.2.1")) as page:
+        await page.send()
+        assert await page.receive() == text_of(item("192.0.2.1"))
+    assert seen == ["192.0.2.1"]
+
+
+def test_fewer_than_no_proxies_are_refused() -> None:
+    """Else what the client wrote would count."""
+    with pytest.raises(ValueError, match="proxies is -1: it must be 0 or more"):
+        HtmxWS(proxies=-1)
+
+
 async def test_a_server_without_denials_is_left_to_refuse_by_its_own_means() -> None:
     live = an_app(limits=Limits(connections=0))
     with pytest.raises(Denied) as denied:
@@ -230,10 +455,10 @@ async def test_the_pages_of_a_visitor_or_a_room_are_sent_away(
     for page in pages:
         await page.open()
     if from_a_thread:
-        count = await asyncio.to_thread(live.disconnect, code=4401, reason="bye", **which)
+        told = await asyncio.to_thread(live.disconnect, code=4401, reason="bye", **which)
     else:
-        count = live.disconnect(code=4401, reason="bye", **which)
-    assert count == len(away)
+        told = live.disconnect(code=4401, reason="bye", **which)
+    assert await told == len(away)
     for n in away:
         assert await pages[n].closed() == 4401
         assert pages[n].reason == "bye"
@@ -246,13 +471,13 @@ async def test_one_page_is_sent_away_by_its_connection_or_its_id() -> None:
     live = an_app()
     async with Socket(live, "/ws") as a, Socket(live, "/ws") as b:
         first, second = live.members("room")
-        assert live.disconnect(conn=first) == 1
-        assert live.disconnect(conn=second.id, code=1012) == 1
+        assert await live.disconnect(conn=first) == 1
+        assert await live.disconnect(conn=second.id, code=1012) == 1
         assert (await a.closed(), await b.closed()) == (1008, 1012)
 
 
-def test_where_no_page_is_served_nobody_is_sent_away() -> None:
-    assert an_app().disconnect(user="ann") == 0
+async def test_where_no_page_is_served_nobody_is_sent_away() -> None:
+    assert await an_app().disconnect(user="ann") == 0
 
 
 def test_one_says_whom_to_send_away() -> None:
@@ -266,21 +491,22 @@ async def test_a_thread_may_send_away_though_the_loop_has_ended() -> None:
         pass
     home = live._hub._home
     assert home is not None
-    answers: list[int] = []
+    answers: list[Awaitable[int]] = []
     home.loop = asyncio.new_event_loop()
     home.loop.close()
     thread = threading.Thread(target=lambda: answers.append(live.disconnect(user="ann")))
     thread.start()
     await asyncio.to_thread(thread.join)
-    assert answers == [0]
+    assert [await answer for answer in answers] == [0]
 
 
 # --- draining --------------------------------------------------------------------------
 
 
-async def test_a_process_that_is_drained_takes_no_more_pages_and_closes_those_it_has_evenly() -> (
-    None
-):
+async def test_a_process_that_is_drained_takes_no_more_pages_and_closes_those_it_has_evenly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("htmx_ws.hub.DRAIN_RATE", 1)  # ten pages are many
     live, left = HtmxWS(), list[float]()
     loop = asyncio.get_running_loop()
 
@@ -317,20 +543,150 @@ async def test_draining_nothing_or_at_once_takes_no_time() -> None:
     await asyncio.wait_for(live.drain(), 5)
 
 
-async def test_pages_that_do_not_end_are_not_waited_for_for_ever(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(("given", "taken"), [({}, 5.0), ({"drain_seconds": 0.3}, 0.3)])
+async def test_how_long_a_drain_takes_is_the_applications_unless_it_is_said(
+    given: dict[str, Any], taken: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("htmx_ws.hub.STOP_SECONDS", 0.01)
-    live, may_end = HtmxWS(), asyncio.Event()
+    said: list[float] = []
+
+    async def drain(seconds: float, wait: float) -> None:
+        said.append(seconds)
+
+    live = HtmxWS(**given)
+    monkeypatch.setattr(live._hub, "drain", drain)
+    for seconds in (None, 0, 7):
+        await live.drain(seconds)
+    assert said == [taken, 0, 7]
+
+
+async def test_a_page_that_comes_before_the_first_start_does_not_undo_a_drain() -> None:
+    live = an_app()
+    await live.drain()
+    assert not live.is_ready
+    with pytest.raises(Denied):
+        await Socket(live, "/ws").open()
+    assert not live.is_ready
+
+
+async def test_a_second_drain_and_a_stop_wait_for_the_same_pages() -> None:
+    live, begun, may_end = HtmxWS(), asyncio.Event(), asyncio.Event()
 
     async def slow() -> None:
+        begun.set()
         await may_end.wait()
 
     live.ws("/ws", disconn=slow)(lambda: None)
-    async with Socket(live, "/ws"):
-        await live.drain(0)
-        assert "1 pages did not end" in caplog.text
+    async with Socket(live, "/ws") as first, Socket(live, "/ws") as second:
+        draining = [asyncio.create_task(live.drain(0.02))]
+        assert await first.closed() == 1012
+        draining.append(asyncio.create_task(live.drain(0)))
+        assert await second.closed() == 1012
+        draining.append(asyncio.create_task(live._hub.stop()))
+        await asyncio.wait_for(begun.wait(), 5)
+        assert not any(each.done() for each in draining)
         may_end.set()
+        await asyncio.wait_for(asyncio.gather(*draining), 5)
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing waits long for pages that do not end."""
+    monkeypatch.setattr("htmx_ws.app.STOP_SECONDS", 0.01)
+    monkeypatch.setattr("htmx_ws.lifecycle.HURRY_SECONDS", 0.01)
+    monkeypatch.setattr("htmx_ws.hub.HURRY_SECONDS", 0.01)
+
+
+class Endless:
+    """A handler or hook that never ends, and notes how it did."""
+
+    def __init__(self) -> None:
+        self.begun, self.ended = asyncio.Event(), list[str]()
+
+    async def __call__(self) -> None:
+        self.begun.set()
+        try:
+            await asyncio.Event().wait()
+        except BaseException as error:
+            self.ended.append(type(error).__name__)
+            raise
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize(
+    "kind", ["message", "concurrent", "cancel", "connect", "disconnect", "error"]
+)
+async def test_a_drain_cancels_what_never_ends_and_its_page_ends(
+    kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    live, endless, over = HtmxWS(), Endless(), asyncio.Event()
+    endpoint = live.endpoint("/ws")
+
+    async def fails() -> None:
+        raise ZeroDivisionError
+
+    how = {kind: True} if kind in ("concurrent", "cancel") else {}
+    endpoint.on_message(**how)(fails if kind == "error" else endless)
+    if kind == "connect":
+        endpoint.on_connect(endless)
+    if kind == "error":
+        endpoint.on_error(endless)
+
+    @endpoint.on_disconnect
+    async def left() -> None:
+        over.set()
+        if kind == "disconnect":
+            await endless()
+
+    async with Socket(live, "/ws", debug=False) as page:
+        if kind not in ("connect", "disconnect"):
+            await page.send()
+        if kind != "disconnect":
+            await asyncio.wait_for(endless.begun.wait(), 5)
+        await asyncio.wait_for(live.drain(0), 5)
+        assert await page.closed() == 1012
+        await asyncio.wait_for(over.wait(), 5)  # its disconnect hook has run all the same
+        assert live._hub.connections == {}
+    assert endless.ended == ["CancelledError"]
+    # A handler that may be cancelled is so when its page goes, and holds nothing up.
+    assert ("1 pages did not end in 0.01 s" in caplog.text) == (kind != "cancel")
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_a_drain_does_not_wait_for_what_will_not_be_cancelled(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    live, begun, may_end = HtmxWS(), asyncio.Event(), asyncio.Event()
+
+    @live.ws("/ws")
+    async def stubborn() -> None:
+        begun.set()
+        while not may_end.is_set():
+            try:
+                await may_end.wait()
+            except asyncio.CancelledError:
+                continue
+
+    async with Socket(live, "/ws", debug=False) as page:
+        await page.send()
+        await asyncio.wait_for(begun.wait(), 5)
+        await asyncio.wait_for(live.drain(0), 5)
+        assert "1 pages did not end" in caplog.text
+        assert len(live._hub.connections) == 1
+        may_end.set()
+
+
+async def test_in_debug_whoever_waits_for_a_reload_does_not_wait_long(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("htmx_ws.app.DEBUG_STOP_SECONDS", 0.01)
+    live, endless = HtmxWS(debug=True), Endless()
+    live.ws("/ws")(endless)
+    async with Socket(live, "/ws") as page:
+        await page.send()
+        await asyncio.wait_for(endless.begun.wait(), 5)
+        await asyncio.wait_for(live.drain(0), 5)
+    assert endless.ended == ["CancelledError"]
+    assert "1 pages did not end in 0.01 s" in caplog.text
 
 
 def test_a_process_that_was_drained_serves_again_on_another_loop() -> None:

@@ -1,9 +1,10 @@
-"""Which handshakes may connect, how large a frame may be, and which code sends a page away."""
+"""Which handshakes may connect, from which address, and how large a frame may be."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import fields, replace
+from ipaddress import ip_address
 from typing import Any, get_args
 
 import pytest
@@ -14,11 +15,11 @@ from htmx_ws.errors import FrameError, FrameTooBig
 from htmx_ws.security import (
     ALLOW_ALL,
     Limits,
-    Reason,
+    SlowPages,
+    address_of,
     check_allow_list,
     check_origin,
     check_size,
-    refuse,
 )
 
 HOST = "example.test"
@@ -403,28 +404,112 @@ def test_no_entry_of_the_list_lets_in_what_it_does_not_name(entry: str, host: st
         assert check_origin(handshake("https://a.evil.test"), origins) is not None
 
 
-# --- close codes -----------------------------------------------------------------------
+# --- where it connects from ------------------------------------------------------------
 
-REASONS: tuple[Reason, ...] = get_args(Reason)
-COME_BACK = {"failed", "slow", "restart"}
-
-
-def test_every_reason_has_a_code() -> None:
-    for reason in REASONS:
-        assert isinstance(refuse(reason), int)
+SOCKETS = "10.0.0.1"
 
 
-@pytest.mark.parametrize("reason", sorted(COME_BACK))
-def test_a_page_that_may_come_back_is_closed_with_1012_or_1013(reason: Reason) -> None:
-    assert refuse(reason) in (1012, 1013)
+def forwarded(*lists: str | bytes, client: Any = (SOCKETS, 1)) -> dict[str, Any]:
+    """A handshake with these X-Forwarded-For headers, from the socket of a proxy."""
+    given = [each.encode("latin-1") if isinstance(each, str) else each for each in lists]
+    return {"client": client, "headers": [(b"x-forwarded-for", each) for each in given]}
 
 
-@pytest.mark.parametrize("reason", sorted(set(REASONS) - COME_BACK))
-def test_a_page_that_must_stay_away_is_closed_with_a_code_that_htmx_does_not_retry(
-    reason: Reason,
+@pytest.mark.parametrize(
+    ("scope", "address"),
+    [
+        ({"client": ("192.0.2.1", 5000)}, "192.0.2.1"),
+        ({"client": ["192.0.2.1", 5000]}, "192.0.2.1"),
+        ({"client": ("2001:db8::1", 5000)}, "2001:db8::1"),
+        ({"client": None}, ""),
+        ({}, ""),
+        (forwarded("192.0.2.7"), SOCKETS),
+        (forwarded("192.0.2.7", client=None), ""),
+    ],
+)
+def test_without_proxies_the_address_is_the_sockets_whatever_a_client_writes(
+    scope: dict[str, Any], address: str
 ) -> None:
-    code = refuse(reason)
-    assert code in (1008, 1009) or 4000 <= code <= 4999
+    assert address_of(scope) == address
+
+
+@pytest.mark.parametrize(
+    ("proxies", "lists", "address"),
+    [
+        (1, ["192.0.2.7"], "192.0.2.7"),
+        (2, ["192.0.2.7, 10.0.0.2"], "192.0.2.7"),
+        (3, ["192.0.2.7,10.0.0.3 ,\t10.0.0.2"], "192.0.2.7"),
+        (1, ["2001:DB8:0::1"], "2001:db8::1"),  # one address, one name
+        # Each proxy may append to the line, or write one of its own; the lines are in order.
+        (2, ["192.0.2.7", "10.0.0.2"], "192.0.2.7"),
+        (1, ["192.0.2.7", "10.0.0.2"], "10.0.0.2"),
+        # What stands before what our proxies wrote, the client wrote.
+        (1, ["198.51.100.9, 192.0.2.7"], "192.0.2.7"),
+        (1, ["198.51.100.9", "192.0.2.7"], "192.0.2.7"),
+        (2, ["127.0.0.1, 192.0.2.7, 10.0.0.2"], "192.0.2.7"),
+        (1, ["unknown, <script>, 192.0.2.7"], "192.0.2.7"),
+        (1, [",,,,192.0.2.7"], "192.0.2.7"),
+        (1, ["1.1.1.1," * 10_000 + "192.0.2.7"], "192.0.2.7"),
+    ],
+)
+def test_behind_proxies_the_address_is_what_the_first_of_ours_was_called_from(
+    proxies: int, lists: list[str], address: str
+) -> None:
+    assert address_of(forwarded(*lists), proxies) == address
+
+
+@pytest.mark.parametrize(
+    "lists",
+    [
+        [],
+        [""],
+        [" "],
+        ["unknown"],
+        ["_hidden"],
+        ["localhost"],
+        ["192.0.2.7, unknown"],
+        ["192.0.2.7,"],
+        ["192.0.2.7:8080"],
+        ["[2001:db8::1]:8080"],
+        ["192.0.2"],
+        ["192.0.2.256"],
+        ["192.0.2.07"],
+        ["3221225991"],
+        ["192.0.2.7 198.51.100.9"],
+        ["192.0.2.\xb2"],
+        ["192.0.2.7\x00"],
+        ["for=192.0.2.7"],
+        [b"\xff\xfe"],
+        ["<script>alert(1)</script>"],
+        ["9" * 100_000],
+    ],
+)
+def test_an_entry_that_is_no_address_did_not_come_by_our_proxies(lists: list[str | bytes]) -> None:
+    assert address_of(forwarded(*lists), 1) == SOCKETS
+    assert address_of(forwarded(*lists, client=None), 1) == ""
+
+
+@pytest.mark.parametrize("lists", [[], ["192.0.2.7"], ["192.0.2.7, 10.0.0.2"]])
+def test_a_list_that_is_too_short_did_not_come_by_our_proxies(lists: list[str]) -> None:
+    """A client that calls the server itself, past the proxies, may write what it likes."""
+    assert address_of(forwarded(*lists), 3) == SOCKETS
+
+
+@pytest.mark.parametrize("headers", [None, [], [(b"forwarded", b"for=192.0.2.7")]])
+def test_without_the_header_the_address_is_the_sockets(headers: Any) -> None:
+    assert address_of({"client": (SOCKETS, 1), "headers": headers}, 1) == SOCKETS
+
+
+@given(st.lists(st.binary(max_size=60), max_size=3), st.integers(0, 4))
+@example([b"::1%" + b"a" * 50], 1)
+def test_whatever_is_forwarded_the_address_is_an_address(lists: list[bytes], proxies: int) -> None:
+    address = address_of(forwarded(*lists), proxies)
+    assert address == SOCKETS or ip_address(address)
+
+
+@given(st.text("0123456789abcdef.:, ", max_size=60))
+def test_whatever_a_client_writes_first_what_our_proxy_appended_counts(written: str) -> None:
+    assert address_of(forwarded(f"{written},192.0.2.7"), 1) == "192.0.2.7"
 
 
 # --- limits ----------------------------------------------------------------------------
@@ -457,9 +542,11 @@ def test_the_limits_are_those_that_the_documentation_names() -> None:
 NUMBERS = [field.name for field in fields(Limits) if field.name != "slow_pages"]
 
 
-def test_what_becomes_of_slow_pages_is_one_of_two() -> None:
-    assert Limits(slow_pages="drop").slow_pages == "drop"
-    with pytest.raises(ValueError, match=r"Limits\.slow_pages is 'wait': it is 'close' or 'drop'"):
+def test_what_becomes_of_slow_pages_is_one_of_three() -> None:
+    assert Limits().slow_pages == "close"
+    for fate in get_args(SlowPages):
+        assert Limits(slow_pages=fate).slow_pages == fate
+    with pytest.raises(ValueError, match=r"'wait': it is one of \('close', 'drop', 'hold'\)"):
         Limits(slow_pages="wait")  # type: ignore[arg-type]  # refused
 
 

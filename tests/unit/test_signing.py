@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from htmx_ws import BadSignature, Connection, HtmxWS, HtmxWSError, html
+from htmx_ws import BadSignature, Connection, HtmxWS, HtmxWSError, html, new_page
 from htmx_ws.testing import Closed, Socket
 
 OLD, NEW = "an old secret of 24 bytes", "a new secret of 24 bytes!"
@@ -110,3 +112,151 @@ async def test_a_page_whose_token_is_forged_is_turned_away_for_good() -> None:
         with pytest.raises(Closed) as closed:
             await page.receive()
         assert closed.value.code == 4403
+
+
+# --- tokens of pages -------------------------------------------------------------------
+
+
+def guarded(**how: Any) -> HtmxWS:
+    """An application that lets in pages with a token; visitors are who their query says."""
+    how = {"secret": NEW, "identify": lambda conn: conn.query.get("user"), **how}
+    live = HtmxWS(page_tokens=how.pop("page_tokens", True), **how)
+
+    async def joined(conn: Connection) -> Any:
+        await conn.join("room")
+        return html('<p id="x">in</p>')
+
+    live.ws("/ws", conn=joined)(lambda: None)
+    return live
+
+
+def address(live: HtmxWS, page: str, user: str | None = None) -> str:
+    """Where a page connects that carries a token, of a visitor."""
+    url = live.connect_attrs("/ws" if user is None else f"/ws?user={user}", page=page)
+    return url["hx-ws:connect"]
+
+
+async def gets_in(live: HtmxWS, url: str, **how: Any) -> bool:
+    """Whether a page is let in; one that is not is told nothing, and stays away."""
+    async with Socket(live, url, **how) as page:
+        with suppress(Closed):
+            return "in" in await page.receive()
+    assert page.code == 4403
+    assert live.members("room") == []
+    return False
+
+
+@pytest.mark.parametrize("user", [None, "ann"])
+async def test_a_page_comes_in_by_its_token_as_often_as_it_connects(user: str | None) -> None:
+    live = guarded()
+    page = live.new_page(to=user)
+    for _ in range(3):
+        assert await gets_in(live, address(live, page, user))
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        lambda live: "",
+        lambda live: "x",
+        lambda live: new_page(),
+        lambda live: live.new_page(),
+        lambda live: live.new_page(to="bob"),
+        lambda live: live.new_page(to="ann "),
+        lambda live: live.new_page(to="ann", seconds=-1),
+        lambda live: live.new_page(to="ann")[:-1],
+        lambda live: live.new_page(to="ann").swapcase(),
+        lambda live: HtmxWS(secret=OLD).new_page(to="ann"),
+        # What is signed for another purpose is no page's token, nor is a page's anything else.
+        lambda live: live.sign("invoice:7", to="ann"),
+        lambda live: live.sign(live.new_page(to="ann"), to="ann"),
+    ],
+)
+async def test_a_page_without_its_visitors_token_is_turned_away_for_good(token: Any) -> None:
+    live = guarded()
+    assert not await gets_in(live, address(live, token(live), "ann"))
+    assert await gets_in(live, address(live, live.new_page(to="ann"), "ann"))
+
+
+async def test_a_page_without_any_token_or_with_two_is_turned_away() -> None:
+    live = guarded()
+    assert not await gets_in(live, "/ws")
+    twice = address(live, live.new_page()) + f"&htmx-ws-page={live.new_page()}"
+    assert not await gets_in(live, twice)
+
+
+@given(st.text(max_size=60))
+def test_whatever_a_page_says_it_is_no_token(token: str) -> None:
+    live = guarded()
+
+    async def comes() -> bool:
+        return await gets_in(live, address(live, token))
+
+    assert not asyncio.run(comes())
+
+
+def test_a_pages_token_is_nothing_that_unsign_takes() -> None:
+    live = guarded()
+    with pytest.raises(BadSignature):
+        live.unsign(live.new_page(to="ann"), to="ann")
+
+
+async def test_a_pages_token_ends_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    live = guarded()
+    week, hour, ever = live.new_page(), live.new_page(seconds=3600), live.new_page(seconds=None)
+    now = time.time()
+    for later, left in [(3500, [week, hour, ever]), (86_400 * 6, [week, ever]), (1e6, [ever])]:
+        monkeypatch.setattr(time, "time", lambda later=later: now + later)
+        for page in (week, hour, ever):
+            assert await gets_in(live, address(live, page)) == (page in left)
+
+
+async def test_pages_are_let_in_while_the_secret_is_changed() -> None:
+    before, during, after = guarded(secret=OLD), guarded(secret=[NEW, OLD]), guarded(secret=NEW)
+    old, new = before.new_page(), during.new_page()
+    assert await gets_in(during, address(during, old))
+    assert await gets_in(during, address(during, new))
+    assert await gets_in(after, address(after, new))
+    assert not await gets_in(after, address(after, old))
+
+
+async def test_a_function_says_whom_the_token_is_for() -> None:
+    """The key of the session, say, which visitors have who have not signed in."""
+    live = guarded(page_tokens=lambda conn: conn.scope["session"].get("key"))
+    for key, to, may in [("a", "a", True), ("a", "b", False), (None, "", True), ("a", "", False)]:
+        scope = {"session": {} if key is None else {"key": key}}
+        url = address(live, live.new_page(to=to), "ann")
+        assert await gets_in(live, url, scope=scope) == may
+
+
+async def test_each_rendering_has_a_token_of_its_own_by_which_it_is_left_out() -> None:
+    live = guarded()
+    first, second = live.new_page(), live.new_page()
+    assert first != second
+    async with (
+        Socket(live, address(live, first)) as a,
+        Socket(live, address(live, second)) as b,
+    ):
+        await a.receive()
+        await b.receive()
+        await live.publish("room", html('<p id="x">news</p>'), exclude=first)
+        assert "news" in await b.receive()
+        assert a.pending == []
+
+
+async def test_pages_of_every_site_may_come_by_a_token_and_nothing_is_said_of_that(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    live = guarded(origins="*")
+    elsewhere: Any = {"origin": "https://elsewhere.test"}
+    assert await gets_in(live, address(live, live.new_page()), **elsewhere)
+    assert caplog.records == []
+    assert not await gets_in(live, "/ws", **elsewhere)
+
+
+@pytest.mark.parametrize("page_tokens", [True, lambda conn: "a"])
+def test_tokens_of_pages_need_a_secret(page_tokens: Any) -> None:
+    with pytest.raises(ValueError, match=r"HtmxWS\(secret=\.\.\.\)"):
+        HtmxWS(page_tokens=page_tokens)
+    with pytest.raises(HtmxWSError, match=r"HtmxWS\(secret="):
+        HtmxWS().new_page()

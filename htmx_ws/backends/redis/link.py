@@ -1,0 +1,101 @@
+"""The client of one process, and whether Redis is there."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError, NoScriptError
+
+from .address import FAILURES, OPTIONS, Address
+from .calls import Call, Keys
+
+__all__ = ["Link", "end"]
+
+_log = logging.getLogger("htmx_ws")
+
+#: How many commands are under way at once: pages that come back all ask for history.
+_AT_ONCE: Final = 8
+
+
+class Link:
+    """Runs scripts, and notes and logs when Redis goes away and comes back."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.keys = Keys(address.prefix)
+        # Whoever tries again is this package, which knows what may be sent twice.
+        options: dict[str, Any] = {**OPTIONS, "retry": Retry(NoBackoff(), 0)}
+        # Any: redis-py says of some of its functions nothing, and of others all kinds of clients.
+        self.client: Any = Redis.from_url(address.url, **options)
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._loop = asyncio.get_running_loop()
+        self._away_since: float | None = None
+
+    @property
+    def is_away(self) -> bool:
+        """Whether what was tried last has failed."""
+        return self._away_since is not None
+
+    async def run(self, call: Call) -> Any:
+        """Run a script; raises what redis-py does."""
+        async with self._slots:
+            try:
+                reply = await self._run(call)
+            except FAILURES as failure:
+                self.note_away(failure)
+                raise
+        self.note_back()
+        return reply
+
+    async def _run(self, call: Call) -> Any:
+        try:
+            try:
+                return await self.client.execute_command("EVALSHA", *call.by_sha())
+            except NoScriptError:  # a server that has just begun knows none
+                return await self.client.execute_command("EVAL", *call.by_text())
+        except AttributeError as error:  # redis-py's own, where it is cut off as it begins to write
+            raise ConnectionError(f"cut off: {error}") from error
+
+    def note_away(self, failure: BaseException) -> None:
+        """Note that Redis cannot be used."""
+        if self._away_since is None:
+            self._away_since = self._loop.time()
+            _log.warning(
+                "%s is away (%s: %s), and is tried again until it is back",
+                self.address.label,
+                type(failure).__name__,
+                failure,
+            )
+
+    def note_back(self) -> None:
+        """Note that Redis can be used."""
+        if self._away_since is not None:
+            seconds = self._loop.time() - self._away_since
+            self._away_since = None
+            _log.warning("%s is back, after %.1f s", self.address.label, seconds)
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        await self.client.aclose(close_connection_pool=True)
+
+
+async def end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks, and wait until they have ended.
+
+    More than once: redis-py waits by asyncio.wait_for, which before Python 3.12 forgets that it is
+    cancelled when what it waits for is done in the same moment.
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        done, left = await asyncio.wait(left, timeout=0.1)
+        for task in done:
+            if not task.cancelled():
+                task.exception()  # which somebody has asked for, or nobody needs to know

@@ -1,0 +1,330 @@
+"""What a page missed while it was away: replayed, each thing once and in order, before it is live.
+
+A page that resumes joins its rooms as any other does, but nothing of them reaches it until it
+has said, by its hello, where it is: then it is brought from there to where the room is now, by
+the backend's history alone. Nothing is kept for it meanwhile. What comes while it is brought up
+to date is in the history too, so it asks again until there is no more; from that moment, within
+one step of the loop, it is live. Where the history does not reach back to where the page is, the
+room's snapshot is sent instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Coroutine, Mapping
+from dataclasses import dataclass
+from inspect import isawaitable, iscoroutinefunction
+from typing import Any, Final, Protocol
+
+from .backends import Backend, History, Position
+from .connection import Connection
+from .cursor import HELLO, TAB, cursor_field, id_of, read_cursors
+from .errors import BackendError
+from .incidents import refuse
+from .outbox import leave_out_superseded
+from .publication import Publication
+from .rooms import Room
+from .wire.content import HTML
+from .wire.fragment import append
+from .wire.once import takes_cursor
+from .wire.serialise import Message
+
+__all__ = ["HELLO_SECONDS", "Resume", "cursor_message", "with_cursor"]
+
+#: How long a room waits for the hello of a page, in seconds.
+HELLO_SECONDS: Final = 1.0
+
+#: How long a page waits that reloads because there is no other way, at most, in seconds: all pages
+#: of a room may have to, at once.
+RELOAD_SECONDS: Final = 5
+
+#: Between two questions to a broker that is away, in seconds.
+_AGAIN_SECONDS: Final = 0.5
+
+
+class Replays(Protocol):
+    """What resuming needs of the hub."""
+
+    backend: Backend
+
+    def hear_tab(self, conn: Connection, tab: str | None) -> None: ...
+    def last_of(self, room: str) -> Position | None: ...
+    def rule_of(self, room: str) -> Room: ...
+    def read(self, room: str, payload: Any) -> Publication | None: ...
+    def messages_for(
+        self, conn: Connection, room: str, publication: Publication
+    ) -> tuple[Message, ...]: ...
+
+
+@dataclass(slots=True)
+class _Gate:
+    """A room that waits for its page: what came meanwhile, from ``first`` to ``last``."""
+
+    ready: Awaitable[bool] | None = None
+    first: Position | None = None
+    last: Position | None = None
+    is_moving: bool = False
+
+
+class Resume:
+    """The rooms of one page that resumes: where it is in each, and which still wait."""
+
+    __slots__ = (
+        *("_bases", "_conn", "_cursors", "_hub", "_opened", "_tasks", "_timer", "_waits"),
+        *("special",),
+    )
+
+    def __init__(self, conn: Connection, hub: Replays) -> None:
+        self._conn = conn
+        self._hub = hub
+        self._cursors: dict[str, Position] | None = None  # as the hello said
+        #: The rooms of which not all that comes is written to the page: those that wait, and
+        #: those of which it has seen, by the history, what is still to come from the broker.
+        self.special: dict[str, _Gate | Position] = {}
+        self._opened: dict[str, Position] = {}  # where the page was when it was brought up to date
+        self._bases: dict[str, Position] = {}  # where rooms began that waited for no hello
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._waits = True  # for the hello
+
+    def begin(self) -> None:
+        """Wait for the hello from now on, which comes when the connect hook is done."""
+        if self._waits:
+            loop = self._conn.home.loop
+            self._timer = loop.call_later(HELLO_SECONDS, self._go_on_without)
+
+    def enter(self, room: str, ready: Awaitable[bool] | None = None) -> None:
+        """Take note that the page has joined a resumable room, which is heard once it is ready."""
+        self.special[room] = _Gate(ready)
+        if not self._waits:
+            self._open(room)
+
+    def leave(self, room: str) -> None:
+        """Take note that the page has left a room."""
+        at = self._shut(room)
+        self.special.pop(room, None)
+        self._bases.pop(room, None)
+        if at is not None and self._cursors is not None:
+            self._cursors[room] = at  # where it goes on, should it join again
+
+    def takes(self, room: str, position: Position) -> bool:
+        """Whether a publication to a special room is to be written to the page now."""
+        special = self.special[room]
+        if isinstance(special, _Gate):
+            special.first = special.first or position
+            special.last = position
+            return False
+        if special.epoch == position.epoch and position.offset <= special.offset:
+            return False
+        del self.special[room]
+        return True
+
+    def close(self, room: str | None) -> None:
+        """Bring the page up to date again, in one room or all: something may be missing."""
+        for name in [room] if room is not None else list(self._opened):
+            at = self._shut(name)
+            if at is not None:
+                self.special[name] = _Gate(first=at)
+                self._start(name, at)
+
+    def _shut(self, room: str) -> Position | None:
+        """Have a room that was open wait; give where the page is in it."""
+        opened, last = self._opened.pop(room, None), self._hub.last_of(room)
+        if opened is None or last is None or last.epoch != opened.epoch:
+            return opened
+        return max(opened, last)
+
+    def stop(self) -> None:
+        """Do nothing more: the page has gone."""
+        self._stop_waiting()
+        for task in self._tasks:
+            task.cancel()
+
+    def _stop_waiting(self) -> None:
+        self._waits = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # --- the hello ---------------------------------------------------------------------
+
+    def hear(self, values: Mapping[str, Any]) -> None:
+        """Take the hello of the page; it has one."""
+        if self._cursors is not None:
+            return
+        read = read_cursors(values, self._conn.limits.rooms)
+        self._cursors = {room: Position(*at) for room, at in read.items()}
+        tab = values.get(TAB)
+        self._stop_waiting()
+        self._hub.hear_tab(self._conn, tab if isinstance(tab, str) else "")
+        for room in list(self.special):
+            self._open(room)
+        for room, base in self._bases.items():
+            since = self._cursors.get(room)
+            if since is not None and since != base:
+                self._run(self._fill_in(room, since, base))
+
+    def _go_on_without(self) -> None:
+        self._stop_waiting()
+        self._hub.hear_tab(self._conn, None)
+        for room in list(self.special):
+            self._open(room)
+
+    def _open(self, room: str) -> None:
+        self._start(room, None if self._cursors is None else self._cursors.get(room))
+
+    def _start(self, room: str, since: Position | None) -> None:
+        gate = self.special[room]
+        if isinstance(gate, _Gate) and not gate.is_moving:
+            gate.is_moving = True
+            self._run(self._bring_up(room, gate, since))
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name="resume")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._note_failure)
+
+    def _note_failure(self, task: asyncio.Task[None]) -> None:
+        """Send a page back that could not be brought up to date, to try again."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._conn.report("resume failed", error=error)
+            self._conn.close(refuse("resume failed"), "error")
+
+    # --- catching up -------------------------------------------------------------------
+
+    async def _bring_up(self, room: str, gate: _Gate, since: Position | None) -> None:
+        """Bring the page from a position to where the room is, and open the gate."""
+        if gate.ready is not None:
+            await gate.ready
+        if since is None:
+            since = await self._begin_at(room, gate)
+        has_field = since is not None
+        while True:
+            history = await self._ask(room, since)
+            if self.special.get(room) is not gate:
+                return
+            if since is None or not self._is_whole(history):
+                await self._begin_anew(room, history.last, has_field)
+                has_field = True
+            else:
+                await self._replay(room, history)
+            since = history.last
+            if self.special.get(room) is not gate:
+                return
+            came = gate.last
+            if came is None or (came.epoch == since.epoch and came.offset <= since.offset):
+                break
+        self._opened[room] = since
+        if self._hub.last_of(room) == since:
+            del self.special[room]
+        else:
+            self.special[room] = since  # until the broker has brought it as far
+
+    async def _begin_at(self, room: str, gate: _Gate) -> Position | None:
+        """Give where to begin with a page that has not said it; None with the snapshot."""
+        # Of a page that says nothing of the room it is only known that it is here now.
+        here = _before(gate.first) if gate.first else (await self._ask(room, None)).last
+        if self._cursors is None:
+            self._bases[room] = here
+            return here
+        if room in self._cursors:  # its hello came meanwhile
+            return self._cursors[room]
+        if self._hub.rule_of(room).snapshot is not None:
+            return None
+        await self._give_field(room, here)
+        return here
+
+    async def _fill_in(self, room: str, since: Position, base: Position) -> None:
+        """Send what came before a page was live that said hello late."""
+        history = await self._ask(room, since)
+        if not self._is_whole(history):
+            await self._begin_anew(room, history.last, True)
+            return
+        missed = [each for each in history.payloads if each[0] <= base.offset]
+        for _, payload in missed:
+            publication = self._hub.read(room, payload)
+            if publication is not None and publication.is_for(self._conn):
+                for message in self._hub.messages_for(self._conn, room, publication):
+                    self._conn.push(message)
+
+    async def _ask(self, room: str, since: Position | None) -> History:
+        most = self._conn.limits.replay_messages
+        while True:
+            try:
+                return await self._hub.backend.history(room, since, most)
+            except BackendError as error:
+                self._conn.report("history away", room, error, room=self._pattern_of(room))
+                await asyncio.sleep(_AGAIN_SECONDS * (1 + random.random()))
+
+    def _pattern_of(self, room: str) -> str:
+        return self._hub.rule_of(room).pattern
+
+    def _is_whole(self, history: History) -> bool:
+        if not history.is_whole:
+            return False
+        size = sum(len(bytes(payload)) for _, payload in history.payloads)
+        return size <= self._conn.limits.replay_bytes
+
+    async def _replay(self, room: str, history: History) -> None:
+        conn, messages = self._conn, list[Message]()
+        for offset, payload in history.payloads:
+            publication = self._hub.read(room, payload)
+            at = Position(history.last.epoch, offset)
+            if publication is None or not publication.is_for(conn):
+                messages.append(cursor_message(room, at))
+                continue
+            rendered = self._hub.messages_for(conn, room, publication)
+            messages += with_cursor(rendered, room, at)
+        for message in leave_out_superseded(messages):
+            conn.push(message)
+        await conn.drained()
+
+    async def _begin_anew(self, room: str, at: Position, has_field: bool) -> None:
+        """Send what the room is now, where what is missing cannot be had or is not known."""
+        conn, snapshot = self._conn, self._hub.rule_of(room).snapshot
+        if snapshot is not None:
+            content: Any
+            if iscoroutinefunction(snapshot):
+                content = await snapshot(conn, room)
+            else:
+                content = await conn.runtime.run_sync(snapshot, conn, room)
+                content = await content if isawaitable(content) else content
+            await conn.send(await conn.runtime.rendered(content))
+        else:
+            conn.report("no snapshot", room, room=self._pattern_of(room))
+            wait = random.randint(1, RELOAD_SECONDS)
+            await conn.send(append("body", HTML(f'<meta http-equiv="refresh" content="{wait}">')))
+        if has_field:
+            conn.push(cursor_message(room, at))
+        else:
+            await self._give_field(room, at)
+
+    async def _give_field(self, room: str, at: Position) -> None:
+        """Put the cursor of a room that the page was not rendered for into its hello."""
+        await self._conn.send(append(f"#{HELLO}", HTML(cursor_field(room, *at))))
+
+
+def _before(position: Position) -> Position:
+    return Position(position.epoch, position.offset - 1)
+
+
+def cursor_message(room: str, at: Position) -> Message:
+    """Make the message that only tells a page where it is in a room."""
+    text = cursor_field(room, at.epoch, at.offset, "outerHTML")
+    return Message(text, f"outerHTML:#{id_of(room)}")
+
+
+def with_cursor(messages: tuple[Message, ...], room: str, at: Position) -> tuple[Message, ...]:
+    """Give the messages of a publication with the position that they bring a page to.
+
+    It stands at the end of the last one, or in one of its own where that one takes none.
+    """
+    if not messages or not takes_cursor(messages[-1]):
+        return (*messages, cursor_message(room, at))
+    field = cursor_field(room, at.epoch, at.offset, "outerHTML")
+    last = messages[-1]
+    variants = last.variants and {name: text + field for name, text in last.variants.items()}
+    return (*messages[:-1], last._replace(text=last.text + field, variants=variants))

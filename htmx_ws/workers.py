@@ -1,0 +1,58 @@
+"""Whether other processes take the same connections: then rooms of one process are not enough.
+
+No server says how many workers it has. But all of them accept on one listening socket, or on
+one port, and on Linux one can see who holds it: the children of one parent are looked at, and a
+parent that only watches over its child, as a reloader does, is none of them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+__all__ = ["count_workers"]
+
+_PROC: Final = Path("/proc")
+_LISTENS: Final = "0A"
+
+
+def count_workers() -> int:
+    """Count the processes that accept on a port of this one, itself included; 1 if not known."""
+    with suppress(OSError, ValueError):
+        ports = _listening()
+        own = _ports_of(os.getpid(), ports)
+        if own:
+            siblings = set(_children(os.getppid())) - {os.getpid()}
+            return 1 + sum(not own.isdisjoint(_ports_of(pid, ports)) for pid in siblings)
+    return 1
+
+
+def _listening() -> dict[str, str]:
+    """Give the ports that are listened on, by the inodes of their sockets."""
+    ports: dict[str, str] = {}
+    for table in ("tcp", "tcp6"):
+        for line in (_PROC / "net" / table).read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == _LISTENS:
+                ports[fields[9]] = fields[1].rpartition(":")[2]
+    return ports
+
+
+def _ports_of(pid: int, ports: dict[str, str]) -> set[str]:
+    """Give the ports that a process holds listening sockets of."""
+    found: set[str] = set()
+    with suppress(OSError):  # it has ended, or is another user's
+        for descriptor in (_PROC / str(pid) / "fd").iterdir():
+            with suppress(OSError):
+                inode = os.readlink(descriptor).removeprefix("socket:[").rstrip("]")
+                if inode in ports:
+                    found.add(ports[inode])
+    return found
+
+
+def _children(parent: int) -> Iterable[int]:
+    for task in (_PROC / str(parent) / "task").iterdir():
+        yield from map(int, (task / "children").read_text().split())

@@ -1,0 +1,84 @@
+"""A page's markup has its element, its hello and its cursors, and cannot be had too early."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from htmx_ws import HtmxWS, append, html
+from htmx_ws.pages import opening
+
+
+def an_app(**how: Any) -> HtmxWS:
+    live = HtmxWS(**how)
+    live.room("chat:*", history=5)
+    return live
+
+
+async def test_it_connects_by_an_element_with_an_id_and_says_that_it_resumes() -> None:
+    page = await an_app().page("/ws?x=1")
+    attributes = dict(page.connect)
+    assert attributes["id"] == page.element == "htmx-ws"
+    for name, hx in (("ws-connect", "2"), ("hx-ws:connect", "4")):
+        url = attributes[name]
+        assert url.startswith("/ws?x=1&")
+        assert {"htmx-ws-resume=1", f"htmx-ws-page={page.token}", f"hx={hx}"} < set(url.split("&"))
+    assert attributes["hx-ext"] == "ws"
+    assert "1000" in attributes["hx-config"]
+
+
+async def test_its_hello_is_sent_when_the_socket_opens() -> None:
+    page = await an_app().page("/ws", element="here")
+    assert opening("here") == "htmx:wsOpen from:#here, htmx:ws:after:connection from:#here"
+    assert opening("here") in page.hello
+    assert '<input type="hidden" name="htmx-ws" value="hello">' in page.hello
+    assert "htmx-ws-at" not in page.hello
+
+
+async def test_its_cursors_say_where_rooms_are_that_keep_a_history() -> None:
+    live = an_app()
+    await live.publish("chat:a", append("#log", html("<li></li>")))
+    page = await live.page("/ws", rooms=["chat:a", "chat:b", "other"])
+    assert 'value="1:' in page.hello
+    assert page.hello.count('name="htmx-ws-at"') == 2
+    assert page.token in page.field
+
+
+async def test_what_is_rendered_without_awaiting_it_says_what_to_write() -> None:
+    page = an_app().page("/ws")
+    with pytest.raises(RuntimeError, match=r"page = await live\.page"):
+        str(page.hello)
+    assert (await page).hello
+    assert (await page) is page
+
+
+async def test_a_thread_needs_no_await() -> None:
+    live = an_app()
+    async with live.lifespan():
+        await live.publish("chat:a", append("#log", html("<li></li>")))
+        page = await asyncio.to_thread(live.page, "/ws", rooms=["chat:a"])
+        assert 'value="1:' in page.hello
+
+
+def test_nor_does_a_process_without_a_loop() -> None:
+    live = an_app()
+    live.publish("chat:a", append("#log", html("<li></li>")))
+    assert 'value="1:' in live.page("/ws", rooms=["chat:a"]).hello
+
+
+async def test_with_page_tokens_it_is_signed_for_the_visitor() -> None:
+    live = an_app(secret="s" * 20, page_tokens=True)
+    page = await live.page("/ws", to="ann")
+    assert page.token.count(".") == 2
+    own = await live.page("/ws", page="my-own")
+    assert own.token == "my-own"
+
+
+def test_a_form_can_be_sent_again_at_each_opening() -> None:
+    live = an_app()
+    assert dict(live.send_attrs(recover="here"))["hx-trigger"] == f"change, {opening('here')}"
+    assert dict(live.send_attrs("input", recover="here"))["hx-trigger"].startswith("input, ")
+    assert dict(live.send_attrs("input"))["hx-trigger"] == "input"
+    assert "hx-trigger" not in live.send_attrs()
