@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .asserts import assert_joined, assert_published, publications
     from .backend import BackendContract
     from .clients import VERSIONS
+    from .faults import FaultyBackend
     from .frames import build_frame
     from .network import Browser
     from .page import Page
@@ -30,6 +31,7 @@ __all__ = [
     "Browser",
     "Closed",
     "Denied",
+    "FaultyBackend",
     "Page",
     "Socket",
     "advance",
@@ -45,6 +47,7 @@ _HOMES: Final = {
     "Browser": "network",
     "Closed": "socket",
     "Denied": "socket",
+    "FaultyBackend": "faults",
     "Page": "page",
     "Socket": "socket",
     "advance": "time",
