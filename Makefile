@@ -56,8 +56,10 @@ hosts: dev ## the suites of the adapters and of the examples; those of Django ru
 	$(PY) -m pytest examples --ignore=examples/channels_board
 	$(PY) -m pytest examples/channels_board --ds=board.settings -o pythonpath="$(ROOTS)"
 
-suites: setup ## services, browser and the built wheel
+suites: setup ## services, browser, the built wheel; then what is thrown at them, and for how long
 	$(PY) -m pytest tests/services tests/browser tests/package
+	$(PY) -m pytest tests/fuzz tests/chaos tests/scaling
+	$(PY) -m pytest tests/reliability
 
 matrix: setup ## unit tests and adapters on each Python here, newest and oldest frameworks
 	$(PY) -m pytest tests/conformance --all-dialects

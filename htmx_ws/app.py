@@ -20,12 +20,13 @@ from .backpressure import name_unbounded
 from .clock import Clock
 from .connection import Connection, close_reason
 from .cursor import RESUME
+from .ending import send_close
 from .endpoint import Endpoint
 from .errors import HtmxWSError, Refused, RegistrationError
 from .host import Host
 from .hub import STOP_SECONDS, Hub
 from .incidents import refuse, report
-from .lifecycle import Page, send_close
+from .lifecycle import Page
 from .markup import Attributes, connect_attrs, dialect_of, new_page, scripts, send_attrs
 from .middleware import wrap
 from .pages import PageMarkup, opening

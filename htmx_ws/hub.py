@@ -24,9 +24,9 @@ from typing import Any, Final
 from .backends import KEEP_NONE, Backend, Keep, Position, SyncAppender
 from .connection import Connection, release_spare, write_to
 from .dual import Done, Home, Waiting
+from .ending import HURRY_SECONDS
 from .errors import BackendError, HtmxWSError, LimitError, Refused
 from .incidents import refuse, report
-from .lifecycle import HURRY_SECONDS
 from .outbox import weigh
 from .peers import ROOM, Peers, Said
 from .presence import Presence, Roll, key_of

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import Callable, Coroutine, Generator, Mapping
+from contextlib import aclosing, suppress
 from contextvars import Context, copy_context
 from time import perf_counter
 from types import coroutine
@@ -26,6 +26,7 @@ from typing import Any, Final, TypeVar, cast
 from .clock import Clock
 from .connection import Connection
 from .cursor import RESERVED
+from .ending import COMES_BACK, RESTART, Ending, is_of_a_code, send_close
 from .endpoint import Endpoint, Handler, show_errors
 from .errors import BindingError, FragmentError, FrameError, FrameTooBig, Refused
 from .host import Call
@@ -42,7 +43,7 @@ from .wire.frame import Dialect, Frame, parse
 from .wire.selector import id_selector
 from .wire.serialise import quick_text
 
-__all__ = ["HURRY_SECONDS", "Page", "send_close"]
+__all__ = ["Page"]
 
 T = TypeVar("T")
 
@@ -52,9 +53,6 @@ Work = tuple[Any, Handler | None]
 #: How long a page that is closed may take for what was sent before, and then for the close
 #: frame, in seconds: it may not be reading.
 CLOSE_SECONDS: Final = 2.0
-
-#: How long each thing that a page's end waits for may take once its process must end, in seconds.
-HURRY_SECONDS: Final = 1.0
 
 #: Longer than any page lives that may send nothing more, in seconds.
 _LONG: Final = 86_400.0
@@ -67,21 +65,11 @@ class Page:
     """One connection, served by one endpoint, in the task in which it is made."""
 
     __slots__ = (
-        *("__weakref__", "_beside", "_burst", "_cancelled_by_us", "_clock", "_closer"),
-        *("_context", "_deadline", "_debug", "_endpoint", "_entered", "_hint", "_inbox"),
-        *("_has_room", "_isolates", "_left", "_most_beside", "_plain", "_reader"),
-        *(
-            "_began",
-            "_holds",
-            "_hurries",
-            "_limit",
-            "_most_fields",
-            "_overlay",
-            "_reading_on",
-            "_receive",
-            "_send",
-        ),
-        *("_shown", "_since", "_spent", "_surely_small", "_task", "_telemetry", "_told_of_rate"),
+        *("__weakref__", "_began", "_beside", "_burst", "_cancelled_by_us", "_clock", "_closer"),
+        *("_context", "_deadline", "_debug", "_ending", "_endpoint", "_entered", "_has_room"),
+        *("_hint", "_holds", "_inbox", "_isolates", "_left", "_most_beside", "_most_fields"),
+        *("_overlay", "_plain", "_reader", "_reading_on", "_receive", "_send", "_shown"),
+        *("_since", "_spent", "_surely_small", "_task", "_telemetry", "_told_of_rate"),
         *("_unclosable", "_waits", "at_work", "conn", "is_watched"),
     )
 
@@ -135,8 +123,7 @@ class Page:
         self._deadline: asyncio.TimerHandle | None = None
         self._closer: asyncio.Task[None] | None = None
         self._unclosable: Exception | None = None
-        self._hurries = False  # as its process must end
-        self._limit: asyncio.Timeout | None = None  # of what its end waits for
+        self._ending = Ending(conn)
 
     async def serve(self, subprotocol: str | None = None) -> None:
         """Accept the page and serve it until it has gone."""
@@ -165,7 +152,7 @@ class Page:
                 raise
         finally:
             self._waits = False
-            conn.on_abandon = self._hurry_the_end
+            conn.on_abandon = self._ending.hurry
             ending = asyncio.create_task(self._end(), context=self._context.copy())
             _endings.add(ending)
             ending.add_done_callback(_endings.discard)
@@ -187,7 +174,7 @@ class Page:
         while True:
             work: Work | None
             if self._inbox:
-                if conn.closing is not None and conn.closing[0] not in _COMES_BACK:
+                if conn.closing is not None and conn.closing[0] not in COMES_BACK:
                     return
                 work = self._inbox.popleft()
                 self._make_room()
@@ -379,7 +366,7 @@ class Page:
             conn.let_go()
             self._set_deadline()
             return None
-        if conn.closing is not None and conn.closing[0] not in _COMES_BACK:
+        if conn.closing is not None and conn.closing[0] not in COMES_BACK:
             return None
         try:
             if text is None:
@@ -625,7 +612,7 @@ class Page:
             conn.report("unclosable", error)
             # At a deploy daphne would close with 1011, after which some htmx stay away; they come
             # back when it cuts what is open, at its end.
-            if _is_of_a_code(error) and (code, reason) != _RESTART:
+            if is_of_a_code(error) and (code, reason) != RESTART:
                 self._unclosable = error
 
     def _set_deadline(self) -> None:
@@ -646,24 +633,9 @@ class Page:
 
     def _hurry(self) -> None:
         """Cancel the handlers, and let the end take a moment: the process must end."""
-        self._hurry_the_end()
+        self._ending.hurry()
         self.conn.report("abandoned")
         self._cancel_handlers()
-
-    def _hurry_the_end(self) -> None:
-        self._hurries = True
-        if self._limit is not None:
-            self._limit.reschedule(self._clock.loop.time() + HURRY_SECONDS)
-
-    @asynccontextmanager
-    async def _within(self, seconds: float) -> AsyncGenerator[None, None]:
-        """Raise ``TimeoutError`` in what takes longer, or still runs when the process must end."""
-        most = min(seconds, HURRY_SECONDS) if self._hurries else seconds
-        async with asyncio.timeout(most) as self._limit:
-            try:
-                yield
-            finally:
-                self._limit = None
 
     def _cancel(self) -> None:
         self._cancelled_by_us = True
@@ -678,7 +650,7 @@ class Page:
 
     async def _end(self) -> None:
         """Let everything of the page finish or go, then run the disconnect hook."""
-        conn, limits = self.conn, self.conn.limits
+        conn = self.conn
         if self._deadline is not None:
             self._deadline.cancel()
         if self._reader is not None:
@@ -686,18 +658,10 @@ class Page:
         if self._closer is not None:
             await self._closer
         conn.let_go()
-        left = [*(self._beside or ()), *conn.work]
-        if left:
-            with suppress(TimeoutError):
-                async with self._within(limits.handler_seconds):
-                    await asyncio.wait(left)
-            for task in left:
-                if not task.done():
-                    conn.report("late work", task.get_name())
-                    task.cancel()
+        await self._ending.wait_for([*(self._beside or ()), *conn.work])
         conn.leave_all()
         if self._entered and self._endpoint.disconnect is not None:
-            await self._run_disconnect_hook(self._endpoint.disconnect)
+            await self._ending.run(self._endpoint.disconnect, self._run_around)
         conn.forget()
         if self._began is not None:
             emit(
@@ -708,46 +672,6 @@ class Page:
                 dialect=conn.dialect,
                 code=None if conn.closing is None else conn.closing[0],
             )
-
-    async def _run_disconnect_hook(self, hook: Handler) -> None:
-        conn, limits = self.conn, self.conn.limits
-        try:
-            async with self._within(limits.hook_seconds):
-                arguments = hook.bind(conn)
-
-                async def call(more: Mapping[str, Any]) -> None:
-                    content = await hook.call(**arguments, **more)
-                    async for _ in stream(content, conn.runtime):
-                        pass
-
-                await self._run_around(hook, None, call)
-        except (Exception, asyncio.CancelledError) as error:
-            seconds = limits.hook_seconds
-            conn.report("disconnect hook failed", hook.name, seconds, error=error)
-
-
-_COMES_BACK: Final = (1012, 1013)
-_RESTART: Final = (1012, "restart")
-
-
-async def send_close(send: Send, code: int, reason: str) -> None:
-    """Close a socket by a code that every server can say.
-
-    daphne raises for codes below 3000. One that keeps htmx away is sent again as 3000 more, with
-    the same effect; for one that has it come back there is no other, so there daphne's error
-    is raised, and whoever serves the page raises it too: then daphne closes with 1011.
-    """
-    event: Event = {"type": "websocket.close", "code": code, "reason": reason}
-    try:
-        await send(event)
-    except Exception as error:
-        if not _is_of_a_code(error) or code in _COMES_BACK:
-            raise
-        await send({**event, "code": code + 3000})
-
-
-def _is_of_a_code(error: Exception) -> bool:
-    return not isinstance(error, OSError) and "close code" in str(error)
 
 
 def _is_cancelling() -> bool:

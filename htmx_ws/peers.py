@@ -67,7 +67,8 @@ class Peers:
         self._waiting: dict[str, tuple[asyncio.Future[None], dict[str, int]]] = {}
         self._saying: set[asyncio.Task[BackendError | None]] = set()
         self._last: asyncio.Task[BackendError | None] | None = None
-        self._was_not_heard = False  # by the others: something could not be said
+        self._was_not_heard = False  # something that it said
+        self._unsaid = 0  # how much could not be said, since it last heard itself
         self._hears = False  # what it says, since its last beat
         self._said = 0  # how much it said, as the others count it
         self._counts: dict[str, int] = {}  # how much each is known to have said
@@ -219,9 +220,9 @@ class Peers:
 
     def _hear_myself(self, does: str, number: int) -> None:
         loop = asyncio.get_running_loop()
-        if number != self._counts.get(self.id, 0) + 1:
+        if number > self._counts.get(self.id, 0) + 1 + self._unsaid:
             self._was_not_heard = True  # by this one, which is to know what the others do
-        self._counts[self.id] = number
+        self._counts[self.id], self._unsaid = number, 0
         if self._end is not None and number == self._end[0]:
             _let_go(self._end[1])
         if does == "hello":
@@ -269,6 +270,7 @@ class Peers:
             if not self._was_not_heard:
                 _log.warning("The other processes could not be told: %s", error)
             self._was_not_heard = True
+            self._unsaid += 1
             return error
         return None
 

@@ -83,10 +83,10 @@ class Publication:
             )
         try:
             fields = json.loads(data[1:])
-            return cls(
-                tuple(Message(*message) for message in fields["messages"]),
-                exclude=frozenset(fields.get("exclude", ())),
-                to=fields.get("to"),
-            )
-        except (ValueError, TypeError, KeyError) as error:
+            messages = tuple(Message(*message) for message in fields["messages"])
+            if not all(isinstance(message.text, str) for message in messages):
+                raise TypeError("a message is not text")
+            exclude = frozenset(fields.get("exclude", ()))
+            return cls(messages, exclude=exclude, to=fields.get("to"))
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             raise BackendError(f"A publication cannot be read: {error!r}") from None

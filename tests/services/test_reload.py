@@ -17,7 +17,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from htmx_ws.app import DEBUG_STOP_SECONDS
-from htmx_ws.lifecycle import HURRY_SECONDS
+from htmx_ws.ending import HURRY_SECONDS
 from htmx_ws.testing import build_frame
 
 from .deploys import STOP_SECONDS

@@ -592,7 +592,7 @@ async def test_a_second_drain_and_a_stop_wait_for_the_same_pages() -> None:
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing waits long for pages that do not end."""
     monkeypatch.setattr("htmx_ws.app.STOP_SECONDS", 0.01)
-    monkeypatch.setattr("htmx_ws.lifecycle.HURRY_SECONDS", 0.01)
+    monkeypatch.setattr("htmx_ws.ending.HURRY_SECONDS", 0.01)
     monkeypatch.setattr("htmx_ws.hub.HURRY_SECONDS", 0.01)
 
 
