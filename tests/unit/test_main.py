@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import runpy
 import socket
 import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
+import htmx_ws.__main__ as main_module
 from htmx_ws import BadSignature
 from htmx_ws.__main__ import main
 from htmx_ws.signing import unsign
@@ -197,10 +198,12 @@ def test_where_nobody_listens_it_says_so(url: str, site: Site, run: Run) -> None
 def test_as_a_module_it_ends_with_its_status(
     site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delitem(sys.modules, "htmx_ws.__main__")
+    """As ``python -m`` runs it: runpy does not go with pytest's way of importing plugins."""
+    file = str(main_module.__file__)
+    code = compile(Path(file).read_text(), file, "exec")
     monkeypatch.setattr(sys, "argv", ["", "drain", site.url])
     with pytest.raises(SystemExit) as ended:
-        runpy.run_module("htmx_ws", run_name="__main__")
+        exec(code, {"__name__": "__main__", "__package__": "htmx_ws", "__file__": file})
     assert ended.value.code == 0
     assert capsys.readouterr().out == "drained 12 pages\n"
 
