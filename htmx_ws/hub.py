@@ -241,7 +241,7 @@ class Hub:
             await self.peers.have_said()
         await self.roll.have_called()
         await self.backend.stop()
-        moving = [*self._subscribing.values(), *self._leaving]
+        moving: list[asyncio.Task[Any]] = [*self._subscribing.values(), *self._leaving]
         for task in moving:
             task.cancel()
         await asyncio.gather(*moving, return_exceptions=True)
@@ -328,19 +328,11 @@ class Hub:
                 subscribing.add_done_callback(lambda _: self._note_subscribed(room, subscribing))
         members[conn] = None
         conn.note_joined(room)
-        if conn.resume is not None and self.rules.of(room).keep.most:
-            conn.resume.enter(room, self._subscribing.get(room))
         waits_for = self._subscribing.get(room)
-        if waits_for is None:
-            self.roll.enter(conn, room)
-            return Done(True)
-        # What a hook publishes that hears of it is to reach this page too.
-        waits_for.add_done_callback(lambda _: self._enter(conn, room))
-        return Waiting(waits_for, otherwise=False)
-
-    def _enter(self, conn: Connection, room: str) -> None:
-        if conn in self._rooms.get(room, ()):
-            self.roll.enter(conn, room)
+        self.roll.enter(conn, room, waits_for)
+        if conn.resume is not None and self.rules.of(room).keep.most:
+            conn.resume.enter(room, waits_for)
+        return Done(True) if waits_for is None else Waiting(waits_for, otherwise=False)
 
     def _note_subscribed(self, room: str, subscribing: asyncio.Task[bool]) -> None:
         if self._subscribing.get(room) is subscribing:  # and not one that came after a leave
@@ -629,7 +621,10 @@ class Hub:
             try:
                 key = conn if variant is None else variant(conn)
                 if key not in rendered:
-                    rendered[key] = self._serialise(render(conn))
+                    messages = self._serialise(render(conn))
+                    if self.rules.of(room).keep.most:
+                        messages = tuple(map(make_once, messages))
+                    rendered[key] = messages
                     made += rendered[key]
             except Exception as error:  # one page's rendering is no other page's matter
                 conn.report("rendering failed", room, error=error)

@@ -16,6 +16,7 @@ from .backends import Backend, from_url
 from .peers import ROOM
 from .publication import Publication
 from .results import is_deferred, refuse_bare_str
+from .wire.once import make_once
 from .wire.serialise import serialise
 
 __all__ = ["Publisher"]
@@ -76,7 +77,9 @@ class Publisher:
         if self._strict:
             refuse_bare_str(content)
         left_out = (exclude,) if isinstance(exclude, str) else exclude or ()
-        return Publication(serialise(content), exclude=frozenset(left_out)).pack()
+        # Which rooms have a history is not known here; in others it does no harm.
+        messages = tuple(map(make_once, serialise(content)))
+        return Publication(messages, exclude=frozenset(left_out)).pack()
 
     def close(self) -> None:
         """Let go of connections; the next publication makes others."""

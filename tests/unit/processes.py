@@ -70,9 +70,9 @@ class OnBus:
     """The backend of one process.
 
     While ``is_held`` nothing is handed over but by ``hand_over``. ``misses`` says of a room and a
-    payload whether it is lost on its way here. While ``holds_subscriptions`` they are asked for and
-    do not hold, until ``confirm``. While it ``queues`` what is appended waits, until ``append_all``.
-    A process that ``is_dead`` says and hears nothing.
+    payload whether it is lost on its way here. While ``holds_subscriptions`` they are asked for
+    and do not hold, until ``confirm``. While it ``queues``, what is appended waits until
+    ``append_all``. A process that ``is_dead`` says and hears nothing.
     """
 
     is_shared = True

@@ -375,6 +375,17 @@ async def test_a_process_whose_hello_was_not_heard_is_asked(start: Start, bus: B
     assert [said["whom"] for said in a.says("tell")] == [b.id]
 
 
+async def test_who_missed_what_it_said_itself_tells_it_again(start: Start, bus: Bus) -> None:
+    a, b = await settled(start, 0, 0)
+    a.backend.misses = lambda room, payload: b'"lost"' in payload
+    a.peers.say("lost")
+    await pass_by(2 * BEAT_SECONDS)
+    assert len(a.hears("missed")) == 1
+    assert b.hears("missed") == []
+    await pass_by(3 * BEAT_SECONDS)
+    assert len(a.hears("missed")) == 1
+
+
 # --- settling --------------------------------------------------------------------------
 
 
@@ -597,7 +608,10 @@ async def test_where_a_question_waits_for_the_broker_this_one_does_it(start: Sta
     a, b = await settled(start, 1, 20)
     a.backend.queues = True
     assert await a.peers.ask(WHAT) == 1
-    assert a.asked == [WHAT]
+    assert (a.asked, b.asked) == ([WHAT], [])
+    a.backend.append_all()
+    await b.bus.quiet()
+    assert b.asked == [WHAT]
 
 
 # --- the end ---------------------------------------------------------------------------

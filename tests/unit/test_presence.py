@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from contextvars import ContextVar
 from itertools import count
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
@@ -29,8 +29,6 @@ from htmx_ws.presence import Presence, Present
 from htmx_ws.rooms import Room
 from htmx_ws.telemetry import Event
 from tests.unit.processes import Bus, Hooks, Page, Process, item, leaping_time, said_in
-
-T = TypeVar("T")
 
 GRACE = Presence().grace
 
@@ -1261,8 +1259,8 @@ class Crowd(RuleBasedStateMachine):
         self.is_new = True
         self.is_in_doubt = False
 
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self.loop.run_until_complete(work)
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        self.loop.run_until_complete(work)
 
     def hold(self, is_held: bool) -> None:
         for process in self.alive:
@@ -1394,7 +1392,6 @@ class Crowd(RuleBasedStateMachine):
             told["leave", *place] += there[place] == {by}
             there[place].discard(by)
 
-        parts: list[Any] = []
         for payload in said_in(self.bus):
             said = json.loads(payload)
             does, by = said["does"], said["by"]
@@ -1416,33 +1413,38 @@ class Crowd(RuleBasedStateMachine):
                         take(by, place)
                 for place in its:
                     put(by, place)
-        assert not parts
         return +told
 
     def teardown(self) -> None:
-        for process in self.alive:
-            process.backend.misses = lambda room, payload: False
-        self.bus.come_back()
-        self.run(self.pass_by(200))
+        with self.undo:
+            for process in self.alive:
+                process.backend.misses = lambda room, payload: False
+            self.bus.come_back()
+            self.run(self.pass_by(200))
+            self.all_know_at_last_who_is_there()
+            if not self.loses:
+                self.what_was_told_is_what_the_order_says()
+                self.each_came_before_he_left()
+            self.hold(False)
+            for process in self.alive:
+                self.run(process.hub.stop())
+            assert asyncio.all_tasks(self.loop) == set()
+            assert not [timer for timer in self.loop._scheduled if not timer.cancelled()]
+        self.loop.close()
+
+    def all_know_at_last_who_is_there(self) -> None:
         for room in ROOMS:
             there = {page.conn.identity for _, page in self.pages if room in page.conn.rooms}
             for process in self.alive:
                 assert set(process.look(room)) == there
-        if not self.loses:
-            self.what_was_told_is_what_the_order_says()
-            for room in ROOMS:
-                for who in PEOPLE:
-                    calls = [name for name, its, key in self.hooks.calls if (its, key) == (room, who)]
-                    is_there = who in self.alive[0].look(room)
-                    assert calls == (["join", "leave"] * len(calls))[: len(calls)]
-                    assert len(calls) % 2 == is_there
-        self.hold(False)
-        for process in self.alive:
-            self.run(process.hub.stop())
-        assert asyncio.all_tasks(self.loop) == set()
-        assert not [timer for timer in self.loop._scheduled if not timer.cancelled()]
-        self.undo.close()
-        self.loop.close()
+
+    def each_came_before_he_left(self) -> None:
+        for room in ROOMS:
+            there = self.alive[0].look(room)
+            for who in PEOPLE:
+                calls = [name for name, its, key in self.hooks.calls if (its, key) == (room, who)]
+                assert calls == (["join", "leave"] * len(calls))[: len(calls)]
+                assert len(calls) % 2 == (who in there)
 
 
 class LossyCrowd(Crowd):

@@ -31,7 +31,7 @@ from .jetstream import (
     subject_of,
     write_headers,
 )
-from .link import ERRORS, Client, close, end, open_link, pause
+from .link import ERRORS, Client, close, end, is_cancelled, open_link, pause
 from .stream import SILENCE, Incoming, Stream
 
 __all__ = ["NatsBackend"]
@@ -101,23 +101,30 @@ class NatsBackend:
     async def _run(self, tried: asyncio.Future[None]) -> None:
         """Be connected, for ever."""
         while True:
-            client: Client | None = None
             try:
-                servers = self._address.servers
-                client = await open_link(servers, self._options, self._trouble.set)
-                await self._serve(client, tried)
+                await self._serve_once(tried)
             except ERRORS as error:
+                self._note_away(error)
+            except asyncio.CancelledError as error:
+                if is_cancelled():
+                    raise
                 self._note_away(error)
             except Exception:
                 _log.exception("NATS said what is not understood here; htmx-ws connects again")
-            finally:
-                self._client = None
-                self._appends.lose("the connection to NATS was lost")
-                if client is not None:
-                    await close(client)
             if not tried.done():
                 tried.set_result(None)
             await pause()
+
+    async def _serve_once(self, tried: asyncio.Future[None]) -> None:
+        """Connect, and serve until the connection is lost."""
+        servers = self._address.servers
+        client = await open_link(servers, self._options, self._trouble.set)
+        try:
+            await self._serve(client, tried)
+        finally:
+            self._client = None
+            self._appends.lose("the connection to NATS was lost")
+            await close(client)
 
     async def _serve(self, client: Client, tried: asyncio.Future[None]) -> None:
         """Read and send by a connection until it is lost."""
@@ -157,7 +164,7 @@ class NatsBackend:
             if consumer is not None:
                 await consumer.end()
 
-    def _note_away(self, error: Exception) -> None:
+    def _note_away(self, error: BaseException) -> None:
         why = str(error) or type(error).__name__
         level = logging.DEBUG if self._is_away else logging.WARNING
         _log.log(level, "NATS is away (%s); htmx-ws tries again until it is back", why)
