@@ -61,9 +61,12 @@ from .wire.fragment import Fragment
 from .wire.frame import Dialect
 from .wire.serialise import Message, serialise
 
-__all__ = ["Connection", "Rooms", "close_reason", "release_spare", "write_to"]
+__all__ = ["TOO_SLOW", "Connection", "Rooms", "close_reason", "release_spare", "write_to"]
 
 T = TypeVar("T")
+#: Why a page is closed that does not read, and so will hardly read that either.
+TOO_SLOW: Final = "too slow"
+
 _SENT: Final = Done(True)
 _GONE: Final = Done(False)
 
@@ -335,7 +338,7 @@ class Connection:
         self, incident: str, *args: object, measurements: Mapping[str, float] | None = None
     ) -> None:
         self.report(incident, *args, measurements=measurements or self._measure_outbox())
-        self.close(refuse(incident), "too slow")
+        self.close(refuse(incident), TOO_SLOW)
         self.let_go()
 
     def _measure_outbox(self) -> dict[str, float]:

@@ -24,7 +24,7 @@ from types import coroutine
 from typing import Any, Final, TypeVar, cast
 
 from .clock import Clock
-from .connection import Connection
+from .connection import TOO_SLOW, Connection
 from .cursor import RESERVED
 from .ending import COMES_BACK, RESTART, Ending, is_of_a_code, send_close
 from .endpoint import Endpoint, Handler, show_errors
@@ -53,6 +53,7 @@ Work = tuple[Any, Handler | None]
 #: How long a page that is closed may take for what was sent before, and then for the close
 #: frame, in seconds: it may not be reading.
 CLOSE_SECONDS: Final = 2.0
+SLOW_CLOSE_SECONDS: Final = 0.1
 
 #: Longer than any page lives that may send nothing more, in seconds.
 _LONG: Final = 86_400.0
@@ -605,8 +606,10 @@ class Page:
                 self._cancel()
             elif self._reader is not None:
                 self._reader.cancel()
+        # What a page does not read holds up the close frame too, and all that waits for its end.
+        most = SLOW_CLOSE_SECONDS if reason == TOO_SLOW else CLOSE_SECONDS
         try:
-            async with asyncio.timeout(CLOSE_SECONDS):
+            async with asyncio.timeout(most):
                 await send_close(self._send, code, reason)
         except Exception as error:  # it has gone, unless
             conn.report("unclosable", error)

@@ -84,7 +84,7 @@ class Publication:
         try:
             fields = json.loads(data[1:])
             messages = tuple(Message(*message) for message in fields["messages"])
-            if not all(isinstance(message.text, str) for message in messages):
+            if not all(isinstance(each.text, str) for each in messages):  # pyright: ignore[reportUnnecessaryIsInstance]  # anybody may write to a broker
                 raise TypeError("a message is not text")
             exclude = frozenset(fields.get("exclude", ()))
             return cls(messages, exclude=exclude, to=fields.get("to"))
