@@ -10,35 +10,29 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
+from collections import Counter
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import suppress
 from contextvars import Context
-from dataclasses import replace
 from functools import partial
 from inspect import isawaitable, iscoroutinefunction
 from threading import get_ident
-from time import perf_counter
 from typing import Any, Final
 
 from .backends import KEEP_NONE, Backend, Keep, Position, SyncAppender
-from .connection import Connection, release_spare, write_to
+from .connection import Connection, release_spare
+from .delivery import Delivery, id_of
 from .dual import Done, Home, Waiting
 from .ending import HURRY_SECONDS
-from .errors import BackendError, HtmxWSError, LimitError, Refused
+from .errors import HtmxWSError, LimitError, Refused
 from .incidents import refuse, report
-from .outbox import weigh
 from .peers import ROOM, Peers, Said
 from .presence import Presence, Roll, key_of
 from .publication import Publication
-from .reflection import report_reflection
-from .results import DEFAULT, Runtime, is_deferred, refuse_bare_str
-from .resume import cursor_message, with_cursor
-from .rooms import MayJoin, Room, Rooms
+from .results import DEFAULT, Runtime
+from .rooms import MayJoin, Rooms
 from .tabs import Tabs
 from .telemetry import Telemetry, emit
-from .wire.once import make_once
-from .wire.serialise import Message, serialise
 
 __all__ = ["Hub"]
 
@@ -64,13 +58,12 @@ class Hub:
         runtime: Runtime = DEFAULT,
     ) -> None:
         self.backend = backend
-        self._strict = strict_html
         self._telemetry = telemetry
         self._begin = begin
         self._runtime = runtime
         self._let_end: Callable[[], None] | None = None
         self.rules: Rooms = Rooms()
-        self._tabs = Tabs(self.leave_all)
+        self.tabs: Tabs = Tabs(self.leave_all)
         self.peers: Peers = self._make_peers()
         self.roll: Roll = self._make_roll()
         self._talking: asyncio.Task[None] | None = None
@@ -79,13 +72,13 @@ class Hub:
         self._starting: asyncio.Task[None] | None = None
         self._empty: asyncio.Event | None = None
         self.is_draining: bool = False
-        self._last: dict[str, Position] = {}  # of rooms with a history
         self._subscribing: dict[str, asyncio.Task[bool]] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._outside: SyncAppender | None = None
         self._warned_of_nobody = False
-        self._due: deque[tuple[str, Position, Publication]] = deque()
-        self._delivers = False
+        self.delivery: Delivery = Delivery(
+            self.rules, self._rooms, strict_html=strict_html, telemetry=telemetry
+        )
         #: The pages that are here, and when each came, or was last known to be logged in.
         self.connections: dict[Connection, float] = {}
         self._by_identity: dict[object, dict[Connection, None]] = {}
@@ -110,7 +103,7 @@ class Hub:
             self._by_identity.setdefault(key_of(conn.identity), {})[conn] = None
         self._by_address[address] += 1
         self.connections[conn] = conn.home.loop.time()
-        self._tabs.enter(conn)
+        self.tabs.enter(conn)
         return None
 
     def find(
@@ -124,7 +117,7 @@ class Hub:
             members = self._rooms.get(room, {})
             found = [each for each in found if each in members]
         if conn is not None:
-            found = [each for each in found if each.id == _id_of(conn)]
+            found = [each for each in found if each.id == id_of(conn)]
         return found
 
     def ask(self, what: dict[str, Any]) -> Awaitable[int]:
@@ -189,8 +182,8 @@ class Hub:
             self._by_identity.clear()
             self._by_address.clear()
             self._rooms.clear()
-            self._last.clear()
-            self._tabs.clear()
+            self.delivery.clear()
+            self.tabs.clear()
             self._subscribing.clear()
             await self.backend.start(self, self.rules.keeps())
             self._home = home
@@ -345,7 +338,7 @@ class Hub:
     def _drop(self, room: str) -> None:
         """Forget a room that nobody is in any more."""
         del self._rooms[room]
-        self._last.pop(room, None)
+        self.delivery.forget(room)
         if self.backend.is_shared:
             self._subscribing.pop(room, None)
             leaving = asyncio.ensure_future(self._unsubscribe(room))
@@ -409,7 +402,7 @@ class Hub:
         self.leave_all(conn)
         if conn in self.connections:
             del self.connections[conn]
-            self._tabs.forget(conn)
+            self.tabs.forget(conn)
             address = conn.address
             self._by_address[address] -= 1
             if not self._by_address[address]:
@@ -442,10 +435,7 @@ class Hub:
     ) -> Awaitable[int]:
         """Send content to every page of a room; see ``HtmxWS.publish``."""
         check_room(room)
-        publication = self._publication(content, exclude, to, variant)
-        if self.rules.of(room).keep.most and publication.messages:
-            once = tuple(map(make_once, publication.messages))
-            publication = replace(publication, messages=once)
+        publication = self.delivery.publication(room, content, exclude, to, variant)
         payload = self._payload(publication)
         keep, home = self.rules.of(room).keep, self._home
         if home is None:
@@ -477,60 +467,17 @@ class Hub:
             return Done(append())
         return Waiting(asyncio.ensure_future(asyncio.to_thread(append)))
 
-    def _publication(
-        self,
-        content: object,
-        exclude: Connection | str | Iterable[Connection | str] | None,
-        to: Connection | str | None,
-        variant: Callable[[Connection], object] | None,
-    ) -> Publication:
-        exclude = exclude or ()
-        left_out = (exclude,) if isinstance(exclude, (str, Connection)) else exclude
-        ids = frozenset(map(_id_of, left_out))
-        only = None if to is None else _id_of(to)
-        if callable(content) and not hasattr(type(content), "__html__"):
-            if iscoroutinefunction(content):
-                raise TypeError(
-                    "publish() renders for each page with a plain function, and "
-                    "this one is async: await what it needs before publishing."
-                )
-            return Publication(render=content, variant=variant, exclude=ids, to=only)
-        if is_deferred(content):
-            raise TypeError(
-                f"publish() takes finished content, not {type(content).__name__}: await it, or "
-                "publish each piece of the generator."
-            )
-        return Publication(self._serialise(content), exclude=ids, to=only)
-
-    def _serialise(self, content: object) -> tuple[Message, ...]:
-        if self._strict:
-            refuse_bare_str(content)
-        messages = serialise(content)
-        report_reflection(messages)
-        return messages
-
     def _appender(self) -> SyncAppender:
         if self._outside is None:
             self._outside = self.backend.sync()
         return self._outside
 
     def deliver(self, room: str, epoch: str, offset: int, payload: Any) -> None:
-        """Push what the backend hands over to the room's pages, in its order."""
+        """Take what the backend hands over: for pages, or from another process."""
         if room == ROOM:
             self.peers.take(payload)
-            return
-        publication = self.read(room, payload)
-        if publication is None:
-            return
-        self._due.append((room, Position(epoch, offset), publication))
-        if self._delivers:  # what a publication's rendering publishes comes after it
-            return
-        self._delivers = True
-        try:
-            while self._due:
-                self._deliver(*self._due.popleft())
-        finally:
-            self._delivers = False
+        else:
+            self.delivery.take(room, Position(epoch, offset), payload)
 
     def report_gap(self, room: str | None, why: str) -> None:
         """Take note that publications may be missing."""
@@ -541,135 +488,6 @@ class Hub:
             if conn.resume is not None:
                 conn.resume.close(room)
         report("gap", room or "all rooms", why, telemetry=self._telemetry, room=pattern)
-
-    def _deliver(self, room: str, at: Position, publication: Publication) -> None:
-        members = self._rooms.get(room)
-        if not members:
-            return
-        began = perf_counter()
-        meant = list(members)  # a page that is lost by being written to leaves the room
-        counted = 0 if self._telemetry is None else sum(map(publication.is_for, meant))
-        sent = list(publication.messages)
-        if self.rules.of(room).keep.most:
-            meant = self._deliver_to_resuming(room, at, publication, meant, sent)
-        if publication.exclude or publication.to is not None:
-            meant = [conn for conn in meant if publication.is_for(conn)]
-        if publication.render is not None:
-            for conn, messages in self._render(room, publication, meant, sent):
-                for message in messages:
-                    conn.deliver(room, message)
-        else:
-            for message in publication.messages:
-                write_to(meant, message, room)
-        if self._telemetry is not None:
-            told = {"seconds": perf_counter() - began, "pages": counted, **weigh(sent)}
-            emit(self._telemetry, "publish", told, room=self.rules.of(room).pattern)
-
-    def _deliver_to_resuming(
-        self,
-        room: str,
-        at: Position,
-        publication: Publication,
-        meant: list[Connection],
-        sent: list[Message],
-    ) -> list[Connection]:
-        """Write to the pages that keep a cursor, and give the others; ``sent`` is what was."""
-        last = self._last.get(room)
-        if last is not None and last.epoch == at.epoch and at.offset <= last.offset:
-            return [conn for conn in meant if conn.resume is None]  # they have had it
-        if last is not None and last.epoch != at.epoch:  # the broker has lost its memory
-            for conn in meant:
-                if conn.resume is not None:
-                    conn.resume.close(room)
-        self._last[room] = at
-        is_for_all = not publication.exclude and publication.to is None
-        others: list[Connection] = []
-        due: list[Connection] = []
-        told: list[Connection] = []  # where the room is, and nothing else
-        for conn in meant:
-            resume = conn.resume
-            if resume is None:
-                others.append(conn)
-            elif room not in resume.special or resume.takes(room, at):
-                (due if is_for_all or publication.is_for(conn) else told).append(conn)
-        if told:
-            write_to(told, cursor_message(room, at), room)
-        if due and publication.render is None:
-            for message in with_cursor(publication.messages, room, at):
-                write_to(due, message, room)
-        elif due:
-            for conn, messages in self._render(room, publication, due, sent):
-                for message in with_cursor(messages, room, at):
-                    conn.deliver(room, message)
-        return others
-
-    def _render(
-        self,
-        room: str,
-        publication: Publication,
-        meant: Iterable[Connection],
-        made: list[Message],
-    ) -> Iterator[tuple[Connection, tuple[Message, ...]]]:
-        """Render for each page, or once for all of a variant; what fails is left out.
-
-        ``made`` gets what is rendered, each once.
-        """
-        render, variant = publication.render, publication.variant
-        assert render is not None
-        rendered: dict[object, tuple[Message, ...]] = {}
-        for conn in meant:
-            try:
-                key = conn if variant is None else variant(conn)
-                if key not in rendered:
-                    messages = self._serialise(render(conn))
-                    if self.rules.of(room).keep.most:
-                        messages = tuple(map(make_once, messages))
-                    rendered[key] = messages
-                    made += rendered[key]
-            except Exception as error:  # one page's rendering is no other page's matter
-                conn.report("rendering failed", room, error=error)
-                continue
-            yield conn, rendered[key]
-
-    # --- for pages that resume ---------------------------------------------------------
-
-    def hear_tab(self, conn: Connection, tab: str | None) -> None:
-        """Take note of what a page says of its tab by its hello; None: it has said none."""
-        if tab is None:
-            self._tabs.miss(conn)
-        else:
-            self._tabs.hear(conn, tab)
-
-    def last_of(self, room: str) -> Position | None:
-        """Give where a room is whose pages have been written to here; None for any other."""
-        return self._last.get(room)
-
-    def rule_of(self, room: str) -> Room:
-        """Give the rule of a room."""
-        return self.rules.of(room)
-
-    def read(self, room: str, payload: Any) -> Publication | None:
-        """Give the publication of a payload; None for what is none."""
-        if not isinstance(payload, bytes):
-            assert isinstance(payload, Publication)
-            return payload
-        try:
-            return Publication.read(payload)
-        except BackendError as error:
-            report("unreadable", room, error, telemetry=self._telemetry)
-            return None
-
-    def messages_for(
-        self, conn: Connection, room: str, publication: Publication
-    ) -> tuple[Message, ...]:
-        """Give what a publication is for one page."""
-        if publication.render is None:
-            return publication.messages
-        return tuple(
-            message
-            for _, messages in self._render(room, publication, (conn,), [])
-            for message in messages
-        )
 
     def where(self, rooms: Iterable[str]) -> Awaitable[dict[str, Position]]:
         """Say where rooms are now; acts at once on the loop, and blocks in a thread."""
@@ -728,7 +546,3 @@ class _Joining(Waiting[Any]):
         if isinstance(may, Refused):
             raise may
         return bool(may)
-
-
-def _id_of(conn: Connection | str) -> str:
-    return conn if isinstance(conn, str) else conn.id

@@ -24,7 +24,8 @@ from .errors import BackendError
 from .incidents import refuse
 from .outbox import leave_out_superseded
 from .publication import Publication
-from .rooms import Room
+from .rooms import Rooms
+from .tabs import Tabs
 from .wire.content import HTML
 from .wire.fragment import append
 from .wire.once import takes_cursor
@@ -43,18 +44,25 @@ RELOAD_SECONDS: Final = 5
 _AGAIN_SECONDS: Final = 0.5
 
 
-class Replays(Protocol):
-    """What resuming needs of the hub."""
+class Delivers(Protocol):
+    """What resuming needs of whoever writes publications."""
 
-    backend: Backend
-
-    def hear_tab(self, conn: Connection, tab: str | None) -> None: ...
     def last_of(self, room: str) -> Position | None: ...
-    def rule_of(self, room: str) -> Room: ...
     def read(self, room: str, payload: Any) -> Publication | None: ...
     def messages_for(
         self, conn: Connection, room: str, publication: Publication
     ) -> tuple[Message, ...]: ...
+
+
+class Replays(Protocol):
+    """What resuming needs of the hub."""
+
+    backend: Backend
+    rules: Rooms
+    tabs: Tabs
+
+    @property
+    def delivery(self) -> Delivers: ...
 
 
 @dataclass(slots=True)
@@ -130,7 +138,7 @@ class Resume:
 
     def _shut(self, room: str) -> Position | None:
         """Have a room that was open wait; give where the page is in it."""
-        opened, last = self._opened.pop(room, None), self._hub.last_of(room)
+        opened, last = self._opened.pop(room, None), self._hub.delivery.last_of(room)
         if opened is None or last is None or last.epoch != opened.epoch:
             return opened
         return max(opened, last)
@@ -157,7 +165,7 @@ class Resume:
         self._cursors = {room: Position(*at) for room, at in read.items()}
         tab = values.get(TAB)
         self._stop_waiting()
-        self._hub.hear_tab(self._conn, tab if isinstance(tab, str) else "")
+        self._hub.tabs.hear(self._conn, tab if isinstance(tab, str) else "")
         for room in list(self.special):
             self._open(room)
         for room, base in self._bases.items():
@@ -167,7 +175,7 @@ class Resume:
 
     def _go_on_without(self) -> None:
         self._stop_waiting()
-        self._hub.hear_tab(self._conn, None)
+        self._hub.tabs.miss(self._conn)
         for room in list(self.special):
             self._open(room)
 
@@ -218,7 +226,7 @@ class Resume:
             if came is None or (came.epoch == since.epoch and came.offset <= since.offset):
                 break
         self._opened[room] = since
-        if self._hub.last_of(room) == since:
+        if self._hub.delivery.last_of(room) == since:
             del self.special[room]
         else:
             self.special[room] = since  # until the broker has brought it as far
@@ -232,7 +240,7 @@ class Resume:
             return here
         if room in self._cursors:  # its hello came meanwhile
             return self._cursors[room]
-        if self._hub.rule_of(room).snapshot is not None:
+        if self._hub.rules.of(room).snapshot is not None:
             return None
         await self._give_field(room, here)
         return here
@@ -245,9 +253,9 @@ class Resume:
             return
         missed = [each for each in history.payloads if each[0] <= base.offset]
         for _, payload in missed:
-            publication = self._hub.read(room, payload)
+            publication = self._hub.delivery.read(room, payload)
             if publication is not None and publication.is_for(self._conn):
-                for message in self._hub.messages_for(self._conn, room, publication):
+                for message in self._hub.delivery.messages_for(self._conn, room, publication):
                     self._conn.push(message)
 
     async def _ask(self, room: str, since: Position | None) -> History:
@@ -260,7 +268,7 @@ class Resume:
                 await asyncio.sleep(_AGAIN_SECONDS * (1 + random.random()))
 
     def _pattern_of(self, room: str) -> str:
-        return self._hub.rule_of(room).pattern
+        return self._hub.rules.of(room).pattern
 
     def _is_whole(self, history: History) -> bool:
         if not history.is_whole:
@@ -271,12 +279,12 @@ class Resume:
     async def _replay(self, room: str, history: History) -> None:
         conn, messages = self._conn, list[Message]()
         for offset, payload in history.payloads:
-            publication = self._hub.read(room, payload)
+            publication = self._hub.delivery.read(room, payload)
             at = Position(history.last.epoch, offset)
             if publication is None or not publication.is_for(conn):
                 messages.append(cursor_message(room, at))
                 continue
-            rendered = self._hub.messages_for(conn, room, publication)
+            rendered = self._hub.delivery.messages_for(conn, room, publication)
             messages += with_cursor(rendered, room, at)
         for message in leave_out_superseded(messages):
             conn.push(message)
@@ -284,7 +292,7 @@ class Resume:
 
     async def _begin_anew(self, room: str, at: Position, has_field: bool) -> None:
         """Send what the room is now, where what is missing cannot be had or is not known."""
-        conn, snapshot = self._conn, self._hub.rule_of(room).snapshot
+        conn, snapshot = self._conn, self._hub.rules.of(room).snapshot
         if snapshot is not None:
             content: Any
             if iscoroutinefunction(snapshot):

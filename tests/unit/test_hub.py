@@ -709,7 +709,7 @@ async def test_a_publication_that_the_backend_loses_reaches_nobody() -> None:
 async def test_a_publication_of_another_process_is_delivered_here() -> None:
     _, backend, pages = await delayed(1)
     elsewhere = Hub(MemoryBackend())
-    backend.kept.append(("room", elsewhere._publication(item("a"), (), None, None)))
+    backend.kept.append(("room", elsewhere.delivery.publication("room", item("a"), (), None, None)))
     backend.hand_over(0)
     assert pages[0].received == ["a"]
     await let_go(pages)

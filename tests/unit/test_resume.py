@@ -581,7 +581,7 @@ async def test_what_arrives_late_or_of_another_count_is_known_by_its_position() 
         await story.publish(1, 2)
         assert (await receive(page, 2))[0] == ["1", "2"]
         epoch = since.split(":")[1]
-        again = hub._publication(item(1), (), None, None)
+        again = hub.delivery.publication(ROOM, item(1), (), None, None)
         hub.deliver(ROOM, epoch, 1, again)
         await nothing_more(page)
         hub.backend._begin_epoch()  # type: ignore[attr-defined]  # as a broker with an empty disk
@@ -599,9 +599,9 @@ async def test_after_a_gap_pages_are_brought_up_to_date(room: str | None) -> Non
     async with story.page() as page:
         await hello(page, since)
         await nothing_more(page)
-        rooms, hub._rooms = hub._rooms, {}
+        rooms, hub.delivery._members = hub.delivery._members, {}
         await story.publish("missed")
-        hub._rooms = rooms
+        hub.delivery._members = rooms
         hub.report_gap(room, "the broker was away")
         if room != "chat:other":
             assert (await receive(page, 1))[0] == ["missed"]

@@ -205,5 +205,5 @@ async def test_a_tabs_token_that_is_too_long_is_replaced() -> None:
 
 
 def test_nothing_is_left_of_pages_that_have_gone() -> None:
-    assert not live._hub._tabs._by_page
-    assert not live._hub._tabs._tab_of
+    assert not live._hub.tabs._by_page
+    assert not live._hub.tabs._tab_of
