@@ -9,11 +9,15 @@ from itertools import count
 
 
 class Road:
-    """Passes bytes on to ``ports``, one after the other; ``port`` is where it listens."""
+    """Passes bytes on to ``ports``, one after the other; ``port`` is where it listens.
+
+    While there is an ``only``, all goes to that one.
+    """
 
     def __init__(self, ports: list[int]) -> None:
         self.ports = ports
         self.port = 0
+        self.only: int | None = None
         self._turns = count()
         self._wires: set[asyncio.StreamWriter] = set()
 
@@ -25,7 +29,7 @@ class Road:
     async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass a connection on to the next server that is there."""
         for _ in self.ports:
-            port = self.ports[next(self._turns) % len(self.ports)]
+            port = self.only or self.ports[next(self._turns) % len(self.ports)]
             with suppress(OSError):
                 there, back = await asyncio.open_connection("127.0.0.1", port)
                 break

@@ -136,12 +136,22 @@ class Stage:
     async def kill_server(self, publish_some: Publish) -> None:
         at = self._turn % len(self._servers)
         self._turn += 1
+        await self._move_to(_port_of(self._servers[at]))
         os.killpg(self._servers[at].process.pid, signal.SIGKILL)
         if len(self._servers) > 1:
             await publish_some()
         self._servers[at] = await self._restart()
         self.road.ports[at] = _port_of(self._servers[at])
         await publish_some()
+
+    async def _move_to(self, port: int) -> None:
+        """Have the page be with one of several servers, whose end is to cut it off."""
+        if await _get(port, "/pages") == b"0":
+            self.road.only = port
+            self.road.cut()
+            await self.news()
+            self.road.only = None
+            self.forget_news()
 
 
 Publish = Callable[[], Awaitable[None]]

@@ -71,6 +71,10 @@ async def kick() -> bytes:
     return b"%d" % await live.disconnect(room=ROOM, code=1012)
 
 
+async def count_here() -> bytes:
+    return b"%d" % len(live.members(ROOM))
+
+
 async def show(htmx: int) -> bytes:
     page = await live.page("/ws", rooms=[ROOM])
     around = page.connect if RESUMES else live.connect_attrs("/ws", page=new_page())
@@ -89,6 +93,7 @@ async def pages(scope: Scope, receive: Receive, send: Send) -> None:
     answers: dict[str, Callable[[], Awaitable[bytes]]] = {
         "/publish": lambda: publish(query["n"]),
         "/kick": kick,
+        "/pages": count_here,
         "/": lambda: show(int(query["htmx"])),
     }
     answer = answers.get(scope["path"])
