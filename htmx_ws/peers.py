@@ -72,6 +72,7 @@ class Peers:
         self._hears = False  # what it says, since its last beat
         self._said = 0  # how much it said, as the others count it
         self._counts: dict[str, int] = {}  # how much each is known to have said
+        self._are_to_tell: set[str] = set()  # those that a hello has asked for all
         self._hello = 0  # the number of the last
         self._settling: asyncio.TimerHandle | None = None
         self._end: tuple[int, asyncio.Future[None]] | None = None  # the last that it hears
@@ -180,6 +181,9 @@ class Peers:
     def _settle(self) -> None:
         self._settling = None
         self.is_settled = True
+        for peer in self._are_to_tell:  # they did not hear it
+            self.say("tell", whom=peer)
+        self._are_to_tell.clear()
         self._listen({"does": "settled", "by": self.id})
         self._look_for_answers()
 
@@ -243,14 +247,16 @@ class Peers:
         before, number = self._counts.get(peer), said["number"]
         self._counts[peer] = number
         self.others[peer] = asyncio.get_running_loop().time()
-        tells_all = said["does"] == "hello" or said.get("part") == 0
-        if tells_all or (before is None and not self.is_settled):  # it does, or is about to
-            return
-        if number != (before or 0) + 1:
+        if said["does"] == "hello" or said.get("part") == 0:  # it is about to tell all
+            self._are_to_tell.discard(peer)
+        elif before is None and not self.is_settled:
+            self._are_to_tell.add(peer)
+        elif number != (before or 0) + 1:
             self.say("tell", whom=peer)
 
     def _lose(self, peer: str) -> None:
         self._counts.pop(peer, None)
+        self._are_to_tell.discard(peer)
         if self.others.pop(peer, None) is not None:
             self._forget(peer)
             self._look_for_answers()

@@ -11,6 +11,7 @@
         "PAGE_TOKENS": False,         # let only pages in that {% htmx_ws_connect %} wrote
         "REAUTH_SECONDS": 60.0,       # how often HtmxWS(reauth=...) is asked of each page
         "PROXIES": 0,                 # that append to X-Forwarded-For before the server
+        "BACKEND": None,              # "redis://...", "nats://...", "channels://default"
         "DRAIN_SECONDS": 5.0,         # over which pages go when the process ends
     }
 
@@ -37,6 +38,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "PAGE_TOKENS": False,
     "REAUTH_SECONDS": 60.0,
     "PROXIES": 0,
+    "BACKEND": None,
     "DRAIN_SECONDS": 5.0,
 }
 

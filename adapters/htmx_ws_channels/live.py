@@ -44,6 +44,7 @@ from htmx_ws.types import ASGIApp, Receive, Scope, Send
 
 from . import sessions
 from .conf import setting
+from .layer import ChannelLayerBackend
 from .requests import Reader, keep_token, request_from, request_of
 from .runtime import RUNTIME, around, own_thread, run_sync
 
@@ -61,6 +62,13 @@ class _Path:
     def match(self, path: str) -> dict[str, Any] | None:
         found = self._pattern.match(path.removeprefix("/"))
         return None if not found else dict(found[2])
+
+
+def _backend(given: Backend | str | None) -> Backend | str | None:
+    """Make the backend of a channel layer where one is named: ``channels://default``."""
+    if not isinstance(given, str) or not given.startswith("channels://"):
+        return given
+    return ChannelLayerBackend(given.removeprefix("channels://") or "default")
 
 
 def _refusal(error: Exception) -> Refused | None:
@@ -131,7 +139,7 @@ class HtmxWS(htmx_ws.HtmxWS):
         super().__init__(
             origins=setting("ORIGINS") if origins is None else origins,
             limits=Limits(**setting("LIMITS")) if limits is None else limits,
-            backend=backend,
+            backend=_backend(setting("BACKEND") if backend is None else backend),
             debug=settings.DEBUG if debug is None else debug,
             strict_html=setting("STRICT_HTML") if strict_html is None else strict_html,
             subprotocols=setting("SUBPROTOCOLS") if subprotocols is None else subprotocols,

@@ -129,7 +129,8 @@ class BackendContract(HistoryContract):
         await backend.append(room, b"1")
         await backend.append(other, b"2")
         seen = [await heard.in_room(room, 1) for heard in (first, second)]
-        assert seen[0] == seen[1], "they were handed different things"
+        if self.has_one_order:
+            assert seen[0] == seen[1], "they were handed different things"
         assert [each.payload for each in seen[0]] == [b"1"], seen
         for heard in (second, third):
             assert [each.payload for each in await heard.in_room(other, 1)] == [b"2"]

@@ -22,7 +22,7 @@ from htmx_ws_channels.conf import DEFAULTS
 def test_every_entry_has_a_default_and_htmxws_needs_none() -> None:
     assert set(DEFAULTS) == {
         "LIVE", "HTMX", "STATIC", "ORIGINS", "LIMITS", "STRICT_HTML", "SUBPROTOCOLS",
-        "PAGE_TOKENS", "REAUTH_SECONDS", "PROXIES", "DRAIN_SECONDS",
+        "PAGE_TOKENS", "REAUTH_SECONDS", "PROXIES", "BACKEND", "DRAIN_SECONDS",
     }  # fmt: skip
     with override_settings(HTMX_WS={}):
         HtmxWS()

@@ -132,7 +132,7 @@ class RedisServer(Broker):
         )
         return [
             *map(str, ports), "--bind", "127.0.0.1", "--dir", self.directory, "--save", "",
-            *("--appendonly", "yes", "--appendfsync", "everysec"), *self.settings,
+            *("--appendonly", "yes", "--appendfsync", "always"), *self.settings,
         ]  # fmt: skip
 
     def url(self, query: str = "", user: str = "") -> str:
@@ -191,7 +191,8 @@ class Link:
         try:
             there = await asyncio.open_connection("127.0.0.1", self._broker.port)
         except ConnectionError:
-            return writer.transport.abort()
+            writer.transport.abort()
+            return
         for source, sink in ((reader, there[1]), (there[0], writer)):
             task = asyncio.create_task(_pass_on(source, sink))
             self._passing.add(task)

@@ -5,25 +5,30 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack
 from http.cookiejar import CookieJar
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, build_opener
 
 import pytest
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from htmx_ws.testing import build_frame
 
+from .brokers import RedisServer
 from .servers import Server, run
 
 pytestmark = pytest.mark.service
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-Start = Callable[[str], Awaitable[Server]]
+
+
+class Start(Protocol):
+    def __call__(self, example: str, **environment: str) -> Awaitable[Server]: ...
 
 
 @pytest.fixture
@@ -31,14 +36,15 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
     """Start examples as their READMEs say, but with the Python of the tests."""
     async with AsyncExitStack() as running:
 
-        async def start(example: str) -> Server:
+        async def start(example: str, **environment: str) -> Server:
             readme = (EXAMPLES / example / "README.md").read_text()
             (arguments,) = re.findall(r"^pip install -r \S+ && python (.+)$", readme, re.MULTILINE)
             line = (
                 f"cd '{EXAMPLES / example}' && DATABASE_URL='sqlite:///{tmp_path}/fleet.db' "
                 f"DATABASE='{tmp_path}/board.sqlite3' HTMX=2 exec '{sys.executable}' {arguments}"
             )
-            server = run(["sh", "-c", line], r"http://127\.0\.0\.1:(\d+)/")
+            ready = r"http://127\.0\.0\.1:(\d+)/"
+            server = run(["sh", "-c", line], ready, environment=environment)
             return await running.enter_async_context(server)
 
         yield start
@@ -107,12 +113,55 @@ async def test_an_example_starts_by_its_command_and_what_is_said_comes_back(
     if come_in is not None:
         await visitor.read(come_in, name="Ann", user="Olga", username="ann", password="ann")
     shown = await visitor.read(page)
-    (address,) = re.findall(r' ws-connect="([^"]+[?;]hx=2)"', shown)
+    (address,) = re.findall(r' ws-connect="([^"]+[?;]hx=2[^"]*)"', shown)
     assert address.startswith(socket)
     assert shown.count("<script") == 2
     async with visitor.open(socket) as opened:
         await opened.send(frame)
-        async with asyncio.timeout(10):
-            while "hello" not in str(await opened.recv()):
-                pass
+        await hears(opened, "hello")
     assert await server.stop() is not None
+
+
+@pytest.mark.parametrize(
+    ("example", "come_in", "socket", "frame"),
+    [
+        (
+            *("starlette_chat", "/enter", "/ws/lobby"),
+            build_frame({"action": "say", "message": "hello"}),
+        ),
+        (
+            *("fastapi_dashboard", "/login", "/live/board"),
+            build_frame({"text": "hello"}, sender="note-form"),
+        ),
+        (
+            *("channels_board", "/login/", "/ws/board/"),
+            build_frame({"title": "hello", "colour": "sky", "action": "add"}, sender="new-card"),
+        ),
+    ],
+)
+async def test_an_example_is_one_in_two_processes_by_an_environment_variable(
+    start: Start, tmp_path: Path, example: str, come_in: str, socket: str, frame: str
+) -> None:
+    with RedisServer(tmp_path / "redis") as redis:
+        here, there = [await start(example, HTMX_WS_BACKEND=redis.url()) for _ in range(2)]
+        ann, bob = Visitor(here), Visitor(there)
+        for visitor, name in ((ann, "ann"), (bob, "bob")):
+            await visitor.read("/")
+            user = {"ann": "Olga", "bob": "Vera"}[name]
+            await visitor.read(come_in, name=name, user=user, username=name, password=name)
+        async with ann.open(socket) as hers, bob.open(socket) as his:
+            if example != "fastapi_dashboard":  # it does not show who is here
+                for opened, name in ((hers, "bob"), (his, "ann")):
+                    await hears(opened, f"<span>{name}</span>")
+            await hers.send(frame)
+            for opened in (hers, his):
+                await hears(opened, "hello")
+        if example == "starlette_chat":
+            ann.server = there  # and is who she was
+            assert "<b>ann</b>" in await ann.read("/rooms/lobby")
+
+
+async def hears(page: ClientConnection, text: str) -> None:
+    async with asyncio.timeout(20):
+        while text not in str(await page.recv()):
+            pass

@@ -153,9 +153,11 @@ class Unending(Shared):
 
 class Disordered(Shared):
     def take(self, room: str, epoch: str, offset: int, payload: Any) -> None:
-        delay = 0.02 if offset % 2 else 0
-        call = self.loop.call_later, delay, self.hand_over, room, epoch, offset, payload
-        self.loop.call_soon_threadsafe(*call)
+        def wait() -> None:
+            delay = 0.02 if offset % 2 else 0
+            self.loop.call_later(delay, self.hand_over, room, epoch, offset, payload)
+
+        self.loop.call_soon_threadsafe(wait)
 
 
 class Truncating(Shared):
@@ -166,6 +168,13 @@ class Truncating(Shared):
 class Fickle(Shared):
     def take(self, room: str, epoch: str, offset: int, payload: Any) -> None:
         super().take(room, f"{epoch}{offset}", offset, payload)
+
+
+class Pessimistic(Shared):
+    def hand_over(self, room: str, epoch: str, offset: int, payload: bytes) -> None:
+        assert self.receiver is not None
+        self.receiver.report_gap(room, "it may be")
+        super().hand_over(room, epoch, offset, payload)
 
 
 class Fragile(Shared):
@@ -206,6 +215,8 @@ class Hoarding(Shared):
         (Truncating, "test_payloads_come_as_they_were"),
         (Fickle, "test_each_room_counts_in_one_epoch"),
         (Fickle, "test_where_a_room_is_now_can_be_asked"),
+        (Pessimistic, "test_what_is_appended_is_handed_back_with_its_place"),
+        (Pessimistic, "test_rooms_can_be_left_and_subscribed_again"),
         (Fragile, "test_a_receiver_that_fails_is_handed_what_comes_next"),
         (Complacent, "test_positions_that_are_not_of_the_room_have_no_history"),
         (Complacent, "test_no_more_is_given_than_was_asked_for"),
@@ -402,6 +413,8 @@ def test_the_first_rule_that_fits_holds() -> None:
     keeps = Keeps({"chat:vip": Keep(1), "chat:*": Keep(2), "*": Keep(3)})
     assert [keeps.of(room).most for room in ("chat:vip", "chat:a", "a")] == [1, 2, 3]
     assert Keeps({"a": Keep(1)}).of("b") == KEEP_NONE
+    assert Keeps({"a*b*c": Keep(1)}).of("abdc") == Keep(1)
+    assert Keeps({"a*b*c": Keep(1)}).of("addc") == KEEP_NONE
 
 
 # --- addresses -------------------------------------------------------------------------

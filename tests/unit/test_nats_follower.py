@@ -76,7 +76,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> None:
 async def follow(process: Follower, stream: Stream) -> Consumer:
     await process.find(cast(Any, stream))
     consumer = await process.read(cast(Any, stream), cast(Any, None), lambda: None)
-    return cast(Any, consumer)
+    return cast(Consumer, consumer)
 
 
 async def started(stream: Stream) -> tuple[Follower, Heard, Consumer]:
@@ -116,7 +116,7 @@ async def test_what_the_stream_has_dropped_is_a_gap() -> None:
 
 
 async def test_another_stream_is_a_gap_and_read_from_its_first() -> None:
-    process, heard, consumer = await started(Stream("a", 1, 2, 3))
+    process, heard, _ = await started(Stream("a", 1, 2, 3))
     other = await follow(process, Stream("b", 1, 2))
     assert other.first == 1
     other.hand(1, b"1")
@@ -126,7 +126,7 @@ async def test_another_stream_is_a_gap_and_read_from_its_first() -> None:
 
 
 async def test_a_stream_that_has_lost_its_last_messages_is_a_gap() -> None:
-    process, heard, consumer = await started(Stream("a", 1, 2, 3))
+    process, heard, _ = await started(Stream("a", 1, 2, 3))
     assert (await follow(process, Stream("a", 1, 2))).first == 3
     assert "lost the last" in heard.gaps[0][1]
 

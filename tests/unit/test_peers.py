@@ -386,6 +386,19 @@ async def test_who_missed_what_it_said_itself_tells_it_again(start: Start, bus: 
     assert len(a.hears("missed")) == 1
 
 
+async def test_who_did_not_hear_a_hello_is_asked_by_name(start: Start, bus: Bus) -> None:
+    a, b = await settled(start, 0, 0)
+    a.backend.misses = b.backend.misses = lambda room, payload: b'"hello"' in payload
+    new = await start()
+    for talker in (a, b):
+        talker.peers.say("note")
+    await bus.quiet()
+    await b.stop()
+    assert new.says("tell") == []
+    await pass_by(SETTLE_SECONDS + 0.1)
+    assert [said["whom"] for said in new.says("tell")] == [a.id]
+
+
 # --- settling --------------------------------------------------------------------------
 
 
@@ -575,9 +588,7 @@ async def test_who_has_just_started_waits_for_those_it_does_not_know_yet(
     assert await asking == 21
 
 
-async def test_a_question_of_a_process_without_pages_gets_no_answer(
-    start: Start, bus: Bus
-) -> None:
+async def test_a_question_of_a_process_without_pages_gets_no_answer(start: Start, bus: Bus) -> None:
     a, b = await settled(start, 1, 20)
     bus.place(ROOM, json.dumps({"does": "ask", "by": "", "what": WHAT}).encode())
     await bus.quiet()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import threading
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from contextvars import ContextVar
 from itertools import count
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -21,14 +23,18 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from htmx_ws import presence
+import htmx_ws
+from htmx_ws import HtmxWS, presence
 from htmx_ws.backends import MemoryBackend
 from htmx_ws.hub import Hub
 from htmx_ws.peers import BEAT_SECONDS, DEAD_SECONDS, ROOM, SETTLE_SECONDS
 from htmx_ws.presence import Presence, Present
 from htmx_ws.rooms import Room
 from htmx_ws.telemetry import Event
-from tests.unit.processes import Bus, Hooks, Page, Process, item, leaping_time, said_in
+from htmx_ws.testing import Socket
+from tests.unit.processes import Bus, Hooks, OnBus, Page, Process, item, leaping_time, said_in
+
+GUIDE = Path(__file__).parents[2] / "docs/guide.md"
 
 GRACE = Presence().grace
 
@@ -1123,6 +1129,50 @@ async def test_plain_hooks_run_in_a_thread(is_object: bool) -> None:
     assert called == [("a", Present("ann", None), is_object)]
 
 
+async def test_the_list_of_the_guide_is_right_on_every_page(bus: Bus) -> None:
+    [code] = [
+        block
+        for block in re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+        if "Presence(" in block
+    ]
+    lives: list[HtmxWS] = []
+    with leaping_time(asyncio.get_running_loop()):
+        async with AsyncExitStack() as ending:
+            for _ in range(2):
+                live = HtmxWS(backend=OnBus(bus), identify=lambda conn: int(str(conn.query["id"])))
+                names = {name: getattr(htmx_ws, name) for name in htmx_ws.__all__}
+                names["live"] = live
+                exec(compile(code, "guide.md", "exec"), names)
+                live.ws("/{room}", conn=names["joined"])(lambda: None)
+                await ending.enter_async_context(live.lifespan())
+                lives.append(live)
+            await pass_by(SETTLE_SECONDS + 0.5)
+
+            def visit(live: HtmxWS, key: int, name: str) -> Socket:
+                scope = {"user": SimpleNamespace(display_name=name)}
+                return Socket(live, f"/lobby?id={key}", scope=scope, timeout=60)
+
+            shown: defaultdict[Socket, set[str]] = defaultdict(set)
+
+            async def until(expected: set[str], *pages: Socket) -> None:
+                """Read what comes as a browser does, until all pages show just these."""
+                for page in pages:
+                    while shown[page] != expected:
+                        text = await page.receive()
+                        if "innerHTML:#people" in text:
+                            shown[page].clear()
+                        shown[page] |= set(re.findall(r'id="p-(\d)"', text))
+                        shown[page] -= set(re.findall(r"delete:#p-(\d)", text))
+
+            async with visit(lives[0], 1, "Ann") as ann:
+                await until({"1"}, ann)
+                async with visit(lives[1], 2, "Bob") as bob:
+                    await until({"1", "2"}, ann, bob)
+                async with visit(lives[1], 1, "Ann") as again:
+                    await until({"1", "2"}, again)
+                    await until({"1"}, ann, again)
+
+
 # --- the end ---------------------------------------------------------------------------
 
 
@@ -1187,9 +1237,7 @@ async def test_the_end_waits_for_hooks_but_not_for_long(
     assert ended == ["2"]
 
 
-async def test_at_the_end_nobody_is_asked_or_told_anything_any_more(
-    start: Start, bus: Bus
-) -> None:
+async def test_at_the_end_nobody_is_asked_or_told_anything_any_more(start: Start, bus: Bus) -> None:
     a, b = await settled(start, 2)
     page = a.visit("ann")
     a.visit("bob")

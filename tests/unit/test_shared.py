@@ -705,7 +705,9 @@ async def test_without_other_processes_the_answer_is_known_at_once() -> None:
     page = Page(hub, ("any", "thing"))
     assert await hub.ask(what) == 1
     assert await hub.ask({**what, "user": ("any", "thing")}) == 1
-    assert await hub.ask({**what, "conn": page.conn, "do": "disconnect", "code": 1008, "reason": ""})
+    assert await hub.ask(
+        {**what, "conn": page.conn, "do": "disconnect", "code": 1008, "reason": ""}
+    )
     assert page.conn.closing == (1008, "")
     await hub.stop()
 

@@ -32,7 +32,7 @@ from .jetstream import (
     write_headers,
 )
 from .link import ERRORS, Client, close, end, is_cancelled, open_link, pause
-from .stream import SILENCE, Incoming, Stream
+from .stream import Incoming, Stream
 
 __all__ = ["NatsBackend"]
 
@@ -40,6 +40,9 @@ _log = logging.getLogger("htmx_ws")
 
 #: How long stopping waits for what was appended, in seconds.
 STOP_SECONDS: Final = 2.0
+
+#: How often a connection is looked at, in seconds: nats-py does not tell of every end.
+LOOK_SECONDS: Final = 0.5
 
 #: What it means that nobody answers.
 _NOBODY: Final = b'{"error": {"code": 503, "description": "no stream for it, or no JetStream"}}'
@@ -155,10 +158,12 @@ class NatsBackend:
                 _log.info("NATS is back")
             if not tried.done():
                 tried.set_result(None)
-            while not self._trouble.is_set() and (consumer is None or consumer.is_heard()):
+            while consumer is None or consumer.is_heard():
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(SILENCE):
+                    async with asyncio.timeout(LOOK_SECONDS):
                         await self._trouble.wait()
+                if self._trouble.is_set() or client.is_closed:
+                    break
         finally:
             await end(sending)
             if consumer is not None:

@@ -76,7 +76,7 @@ class RedisAppender:
         pid = os.getpid()
         client = self._clients.get(pid)
         if client is None:
-            options: dict[str, Any] = {**OPTIONS, "retry": Retry(NoBackoff(), 0)}
+            options: dict[str, Any] = {**OPTIONS, "retry": Retry(NoBackoff(), 0, ())}
             made = Redis.from_url(self._address.url, **options)
             client = self._clients.setdefault(pid, made)  # another thread may have been first
         return client

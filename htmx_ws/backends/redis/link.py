@@ -29,8 +29,10 @@ class Link:
     def __init__(self, address: Address) -> None:
         self.address = address
         self.keys = Keys(address.prefix)
-        # Whoever tries again is this package, which knows what may be sent twice.
-        options: dict[str, Any] = {**OPTIONS, "retry": Retry(NoBackoff(), 0)}
+        # Who tries again is this package, which knows what may be sent twice. Without errors to
+        # look for, redis-py does not even connect again by itself, which in pub/sub two tasks
+        # would do at once.
+        options: dict[str, Any] = {**OPTIONS, "retry": Retry(NoBackoff(), 0, ())}
         # Any: redis-py says of some of its functions nothing, and of others all kinds of clients.
         self.client: Any = Redis.from_url(address.url, **options)
         self._slots = asyncio.Semaphore(_AT_ONCE)

@@ -181,25 +181,29 @@ class Listener:
                 channels = _take_some(self._to_drop, SUBSCRIBE_ROOMS)
                 self._sent.difference_update(channels)
                 self._confirmed.difference_update(channels)
+                _check(pubsub)
                 await pubsub.unsubscribe(*channels)
             while self._to_add:
                 channels = _take_some(self._to_add, SUBSCRIBE_ROOMS)
                 self._sent.update(channels)
+                _check(pubsub)
                 await pubsub.subscribe(*channels)
             self._changed.clear()
             try:
                 async with asyncio.timeout(PING_SECONDS):
                     await self._changed.wait()
             except TimeoutError:
+                _check(pubsub)
                 await pubsub.ping()
             if self._loop.time() > self._refresh_at:
                 self._refresh_at = self._loop.time() + REFRESH_SECONDS
-                for channel in self._confirmed:
-                    self._put_due(channel, self._rooms.get(channel))
+                for channel, room in self._rooms.items():
+                    self._put_due(channel, room)
 
     async def _read(self, pubsub: Any, backoff: Backoff) -> None:
         turn = 0
         while True:
+            _check(pubsub)
             said = await pubsub.get_message(timeout=SILENCE_SECONDS)
             if said is None:
                 raise TimeoutError(f"no sign of life in {SILENCE_SECONDS} s")
@@ -217,7 +221,10 @@ class Listener:
         """Put a room in doubt whose subscription begins, or begins again."""
         if channel in self._sent:
             self._confirmed.add(channel)
-        self._put_due(channel, self._rooms.get(channel))
+        room = self._rooms.get(channel)
+        if room is not None:
+            room.order.doubt()
+            self._put_due(channel, room)
 
     # --- what comes --------------------------------------------------------------------
 
@@ -248,11 +255,9 @@ class Listener:
             except Exception:  # of one publication, which is no other's matter
                 _log.exception("Publication %d of %r could not be delivered", offset, room.name)
 
-    def _put_due(self, channel: bytes, room: _Room | None) -> None:
-        if room is not None:
-            room.order.doubt()
-            self._due[channel] = room
-            self._asks.set()
+    def _put_due(self, channel: bytes, room: _Room) -> None:
+        self._due[channel] = room
+        self._asks.set()
 
     async def _ask(self) -> None:
         """Ask about rooms, many at once, for ever."""
@@ -309,6 +314,12 @@ class Listener:
             self._receiver.report_gap(room.name, why)
         except Exception:
             _log.exception("That something of %r is lost could not be told", room.name)
+
+
+def _check(pubsub: Any) -> None:
+    """Raise where a connection is lost: redis-py would make another, and nobody would know."""
+    if pubsub.connection is None or not pubsub.connection.is_connected:
+        raise ConnectionError("the connection was lost")
 
 
 def _take_some(channels: dict[bytes, None], most: int) -> list[bytes]:

@@ -84,6 +84,8 @@ class Order:
         """Ask, as after a connection was lost: what came last may not be all that came."""
         if self._held is None:
             self._held = []
+        elif self._held and self._seen is None:
+            self._begin_before(self._held[0])
 
     def take(self, message: Message) -> list[tuple[str, int, bytes]]:
         """Take what came; give what is to be handed over now."""
@@ -110,8 +112,9 @@ class Order:
 
     def ask(self) -> Mark | None:
         """Give the mark to ask about, None for where the room is; what is held now is before it."""
-        self.doubt()
-        held, seen = self._held or [], self._seen
+        if self._held is None:
+            self._held = []
+        held, seen = self._held, self._seen
         self._early = len(held)
         if seen and any(self._is_again(each) and not self._had(each) for each in held):
             # It counts these places again: at a mark that it never reached it begins anew.
@@ -126,6 +129,10 @@ class Order:
         if answer is not None:
             # What came before the question and is of another epoch was over before the answer.
             early = [message for message in early if message.epoch == answer.mark.epoch]
+            if any(message.offset > answer.mark.offset for message in early):
+                # The broker has forgotten what it had said. Asked about that, it begins anew.
+                self._seen, self._held = Mark(*early[-1][:3]), late
+                return Settled([])
         held = [message for message in early + late if not self._had(message)]
         if answer is None:
             if held:
