@@ -123,7 +123,7 @@ class HtmxWS:
             raise ValueError(f"reauth_seconds is {reauth_seconds}: it must be over 0.")
         if proxies < 0:
             raise ValueError(f"proxies is {proxies}: it must be 0 or more.")
-        if telemetry is not None and iscoroutinefunction(telemetry):
+        if telemetry is not None and (not callable(telemetry) or iscoroutinefunction(telemetry)):
             raise TypeError("telemetry is called and not awaited: give a plain function.")
         self._page_tokens = page_tokens
         self._reauth, self._reauth_seconds = reauth, reauth_seconds
@@ -232,6 +232,13 @@ class HtmxWS:
         declared first holds.
         """
         its_presence = Presence() if presence is True else presence or None
+        if not isinstance(its_presence, Presence | None):
+            raise TypeError(f"presence is True or a Presence(...), not {its_presence!r}.")
+        for name, hook in (("may_join", may_join), ("snapshot", snapshot)):
+            if hook is not None and not callable(hook):
+                raise TypeError(f"{name} is called with a connection and a room: {hook!r} is not.")
+        if not isinstance(history, int) or history < 0:
+            raise ValueError(f"history is how many publications are kept, not {history!r}.")
         keep = Keep(history, max_age)
         self._hub.rules.declare(Room(pattern, may_join, its_presence, keep, snapshot))
 
@@ -378,7 +385,7 @@ class HtmxWS:
         self,
         url: object,
         *,
-        rooms: Iterable[str] = (),
+        rooms: str | Iterable[str] = (),
         element: str = "htmx-ws",
         page: str | None = None,
         to: object = "",
@@ -393,6 +400,7 @@ class HtmxWS:
         """
         if page is None:
             page = self.new_page(to=to) if self._page_tokens else new_page()
+        rooms = (rooms,) if isinstance(rooms, str) else rooms
         kept = [room for room in rooms if self._hub.rules.of(room).keep.most]
         attributes = self.connect_attrs(url, page=page)
         return PageMarkup(attributes, page, element, self._hub.where(kept))

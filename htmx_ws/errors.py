@@ -89,6 +89,11 @@ class Refused(HtmxWSError):
     """
 
     def __init__(self, reason: str = "", *, code: int = 1008, content: Any = None) -> None:
+        if not isinstance(reason, str):
+            raise TypeError(
+                f"The reason of a refusal is text, not {reason!r}: what the page is to get "
+                "before the close goes into content=, as Refused(content=redirect('/login/'))."
+            )
         if code != 1008 and not 4000 <= code <= 4999:
             raise ValueError(f"{code} does not keep htmx away: use 1008 or 4000 to 4999")
         self.reason: str = reason

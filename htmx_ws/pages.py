@@ -58,6 +58,13 @@ class PageMarkup:
             self._cursors = yield from self._where.__await__()
         return self
 
+    def __html__(self) -> str:
+        raise TypeError(
+            "A page's markup has parts: <div {{ page.connect }}>{{ page.hello }} ... </div>."
+        )
+
+    __str__ = __html__
+
     @property
     def connect(self) -> Attributes:
         """The attributes of the element that connects."""

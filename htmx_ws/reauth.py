@@ -47,7 +47,10 @@ async def ask_again(
             pages[conn] = now
         # What one page's answer does must not end the asking of all.
         asking = [_ask_one(conn, ask, refusal) for conn in due]
-        await asyncio.gather(*asking, return_exceptions=True)
+        answers = await asyncio.gather(*asking, return_exceptions=True)
+        for conn, error in zip(due, answers, strict=True):
+            if isinstance(error, Exception):
+                conn.report("login unknown", conn.limits.hook_seconds, error=error)
         if not due:
             first = next(iter(pages.values()), None)
             wait = min(_NOBODY, seconds) if first is None else first + seconds - clock()

@@ -192,7 +192,7 @@ class HtmxWS(htmx_ws.HtmxWS):
         self,
         url: object,
         *,
-        rooms: Iterable[str] = (),
+        rooms: str | Iterable[str] = (),
         element: str = "htmx-ws",
         page: str | None = None,
         to: object = "",

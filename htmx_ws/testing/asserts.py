@@ -95,7 +95,7 @@ def _joins(live: HtmxWS) -> Generator[asyncio.Event]:
     """Give an event that is set whenever a page joins or leaves a room."""
     hub: Any = live._hub  # pyright: ignore[reportPrivateUsage]
     changed = asyncio.Event()
-    before = {name: getattr(hub, name) for name in ("join", "leave", "forget")}
+    before = {name: getattr(hub, name) for name in ("_put", "leave", "forget")}
 
     def telling(act: Callable[..., Any]) -> Callable[..., Any]:
         def tell(*args: Any) -> Any:

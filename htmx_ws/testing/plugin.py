@@ -104,13 +104,25 @@ class OpenPage:
 
     async def close(self, error: BaseException | None) -> None:
         """Close the pages of an async test, and fail it for what went wrong unseen."""
+        first: BaseException | None = None
         for page in reversed(self._pages):
-            await page.__aexit__(type(error) if error else None, error, None)
+            try:
+                await page.__aexit__(type(error) if error else None, error, None)
+            except BaseException as failed:  # the others are closed all the same
+                error = first = first or failed
+        if first is not None:
+            raise first
 
     def close_now(self) -> None:
         """Close those of a plain test."""
+        first: BaseException | None = None
         for page in reversed(self._pages):
-            page.__exit__(None, None, None)
+            try:
+                page.__exit__(type(first) if first else None, first, None)
+            except BaseException as failed:
+                first = first or failed
+        if first is not None:
+            raise first
 
 
 @pytest.hookimpl(wrapper=True)

@@ -28,7 +28,7 @@ def make_once(message: Message) -> Message:
     One that appends no element with an id, or to several selectors, is given back as it is.
     """
     opening = _APPENDING.match(message.text)
-    if opening is None:
+    if opening is None or ":not(:has(" in opening[3]:  # it may say so itself
         return message
     tag, style, target = opening.groups()
     try:

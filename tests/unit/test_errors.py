@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from htmx_ws import errors
+from htmx_ws import errors, redirect
 from htmx_ws.errors import (
     BindingError,
     FragmentError,
@@ -82,3 +84,9 @@ def test_a_refusal_takes_the_codes_that_keep_htmx_away(code: int) -> None:
 def test_a_refusal_takes_no_code_after_which_htmx_may_come_back(code: int) -> None:
     with pytest.raises(ValueError, match="1008 or 4000 to 4999"):
         Refused(code=code)
+
+
+def test_a_refusal_says_where_what_the_page_gets_belongs() -> None:
+    wrong: Any = redirect("/login/")
+    with pytest.raises(TypeError, match="content="):
+        Refused(wrong)

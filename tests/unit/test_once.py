@@ -63,6 +63,7 @@ def test_an_append_says_that_its_target_must_not_hold_it_yet(
         update("#log", html("<li id=x></li>")),
         replace(html("<p id=x></p>")),
         remove("#x"),
+        append("#log:not(:has(#x))", html("<li id=x></li>")),
         data_only("app", {"id": "x"}),
     ],
 )

@@ -398,3 +398,44 @@ async def test_the_update_of_everything_is_a_wipe_on_htmx_4() -> None:
     async with Page(app, html='<div id="app" hx-ws:connect="/ws"><p>page</p></div>') as page:
         await page.until(lambda: bool(page.problems))
         assert "htmx 4 replaced all that is in div#app" in str(page.take_problems()[0])
+
+
+@VERSION
+async def test_what_is_appended_unless_it_is_there_is_not_lost(htmx: str) -> None:
+    """A room with a history writes its appends so, as what was missed may come twice."""
+    live, app = live_site.make()
+    async with Page(app, htmx=htmx) as page:
+        await assert_joined(live, "chat", pages=1)
+        for _ in range(2):
+            await live.publish("chat", append("#log:not(:has(#one))", "<li id='one'>1</li>"))
+        await live.publish("chat", append("#log", "<li>2</li>"))
+        await page.expect("#log li:last-child", text="2")
+        await page.expect("#log li", count=2)
+        assert not page.problems
+
+
+async def test_where_the_target_itself_is_missing_it_is_lost_all_the_same() -> None:
+    live, app = live_site.make()
+
+    async def lose() -> None:
+        async with Page(app) as page:
+            await assert_joined(live, "chat", pages=1)
+            await live.publish("chat", append("#nowhere:not(:has(#one))", "<li id='one'>1</li>"))
+            await live.publish("chat", append("#log", "<li>2</li>"))
+            await page.expect("#log li:last-child", text="2")
+
+    with pytest.raises(AssertionError, match="nothing there"):
+        await lose()
+
+
+async def test_who_joins_a_room_that_asks_is_seen_to() -> None:
+    live, app = live_site.make()
+
+    async def may_join(conn: object, room: str) -> bool:
+        return True
+
+    live.room("chat", may_join=may_join)
+    joining = asyncio.ensure_future(assert_joined(live, "chat", pages=1))
+    await asyncio.sleep(0)
+    async with Page(app):
+        await joining

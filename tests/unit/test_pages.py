@@ -46,6 +46,19 @@ async def test_its_cursors_say_where_rooms_are_that_keep_a_history() -> None:
     assert page.token in page.field
 
 
+async def test_one_room_needs_no_list() -> None:
+    live = an_app()
+    assert (await live.page("/ws", rooms="chat:a")).hello.count('name="htmx-ws-at"') == 1
+
+
+async def test_as_a_whole_it_is_no_markup() -> None:
+    page = await an_app().page("/ws")
+    with pytest.raises(TypeError, match=r"page\.connect"):
+        html("<div {}></div>", page)
+    with pytest.raises(TypeError, match=r"page\.hello"):
+        str(page)
+
+
 async def test_what_is_rendered_without_awaiting_it_says_what_to_write() -> None:
     page = an_app().page("/ws")
     with pytest.raises(RuntimeError, match=r"page = await live\.page"):

@@ -115,6 +115,32 @@ async def test_its_own_failure_comes_first(open_page):
     result.stdout.fnmatch_lines(["*A message was for '#nowhere'*"])
 
 
+def test_every_page_is_closed_though_one_of_them_fails(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+import logging
+
+async def test_async(open_page):
+    for page in (await open_page("/"), await open_page("/")):
+        page.submit("#say", msg="lost")
+        await page.until(lambda: page.problems)
+
+def test_plain(open_page):
+    for page in (open_page("/"), open_page("/")):
+        page.submit("#say", msg="lost")
+        page.until(lambda: page.problems)
+
+def test_nothing_listens_any_more():
+    watching = [each for each in logging.getLogger("htmx_ws").handlers]
+    assert not watching
+""",
+        "-o",
+        "htmx_versions=4.0.1",
+    )
+    result.assert_outcomes(passed=2, failed=1, errors=1)
+
+
 @pytest.mark.parametrize("strict", ["no", "exception unhandled"])
 def test_a_project_says_what_it_is_strict_about(pytester: pytest.Pytester, strict: str) -> None:
     run(

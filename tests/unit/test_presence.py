@@ -1526,3 +1526,12 @@ Crowd.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 LossyCrowd.TestCase.settings = settings(max_examples=40, stateful_step_count=40)
 test_whatever_happens_each_coming_and_going_is_told_once = Crowd.TestCase
 test_whatever_is_lost_all_processes_know_at_last_who_is_there = LossyCrowd.TestCase
+
+
+async def test_that_somebody_left_who_was_not_there_changes_nothing() -> None:
+    live = HtmxWS()
+    live.room("room", presence=True)
+    async with live.lifespan():
+        said = {"does": "leave", "by": "another", "number": 1, "who": [["room", "nobody"]]}
+        live._hub.roll.hear(said)
+        assert live.presence("room") == []

@@ -680,3 +680,68 @@ async def test_removals_are_replayed_in_their_place() -> None:
         await hello(page, since)
         assert text_in(await page.receive()) == "1"
         assert "delete:#m1" in await page.receive()
+
+
+class Slow(MemoryBackend):
+    """A broker whose history is there before what it hands over, as a real one's may be."""
+
+    is_shared = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[Callable[[], None]] | None = None
+        self.subscribed = asyncio.Event()
+
+    def append(self, room: str, payload: Any, keep: Any = None) -> Any:
+        receiver = self._receiver
+        if self.kept is None or receiver is None:
+            return super().append(room, payload, keep)
+        self._receiver = None
+        appended = super().append(room, payload, keep)
+        self._receiver = receiver
+        place = (room, self._epoch, appended.value, payload)
+        self.kept.append(lambda: receiver.deliver(*place))
+        return appended
+
+    async def subscribe(self, rooms: Any) -> None:
+        if ROOM in rooms:
+            await self.subscribed.wait()
+
+
+async def test_what_the_history_had_before_the_broker_handed_it_over_comes_once() -> None:
+    backend = Slow()
+    story = Story(backend)
+    since = await story.position()
+    backend.kept = []
+    async with story.live.lifespan(), story.page() as page, story.page("/a") as other:
+        await hello(page, since)
+        await story.publish(1, 2)
+        backend.subscribed.set()
+        assert (await receive(page, 2))[0] == ["1", "2"]
+        for hand_over in backend.kept:
+            hand_over()
+        backend.kept = None
+        await story.publish(3)
+        assert (await receive(page, 1))[0] == ["3"]
+        assert (await receive(other, 3))[0] == ["1", "2", "3"]
+
+
+async def test_pages_that_do_not_resume_are_nothing_to_a_broker_that_forgot() -> None:
+    story = Story()
+    async with story.page("/a") as page, story.page() as resuming:
+        await hello(resuming)
+        await story.publish(1)
+        story.live._hub.backend._begin_epoch()  # type: ignore[attr-defined]  # its disk is empty
+        await story.publish(2)
+        assert (await receive(page, 2))[0] == ["1", "2"]
+
+
+async def test_a_page_that_goes_while_it_is_asked_for_joins_nothing() -> None:
+    async def may_join(conn: Connection, room: str) -> bool:
+        conn.let_go()
+        return True
+
+    story = Story(may_join=may_join)
+    async with story.page("/nobody") as page:
+        await page.close()
+    assert not story.live._hub._rooms

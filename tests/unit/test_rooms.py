@@ -21,6 +21,7 @@ from htmx_ws import (
     HtmxWS,
     LimitError,
     Limits,
+    Presence,
     Refused,
     RegistrationError,
     append,
@@ -664,3 +665,18 @@ async def test_other_pages_and_frames_do_not_wait_while_a_page_is_asked_about() 
         assert await receive_all(page, 1) == texts(item("beside"))
         slow.may_answer.set()
         assert await receive_all(page, 1) == texts(item("joined"))
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ({"presence": Presence}, "True or a Presence"),
+        ({"may_join": True}, "may_join is called"),
+        ({"snapshot": "x"}, "snapshot is called"),
+        ({"history": "100"}, "how many publications"),
+        ({"history": -1}, "how many publications"),
+    ],
+)
+def test_a_rule_that_cannot_hold_is_refused_where_it_is_made(rule: Any, why: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=why):
+        HtmxWS().room("chat:*", **rule)

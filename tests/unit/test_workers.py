@@ -21,6 +21,11 @@ def test_a_process_that_listens_on_nothing_is_one() -> None:
     assert count_workers() == 1
 
 
+def test_a_process_that_listens_alone_is_one() -> None:
+    with socket.create_server(("127.0.0.1", 0)):
+        assert count_workers() == 1
+
+
 def test_siblings_that_hold_the_socket_are_counted() -> None:
     """The children are siblings of each other; a parent that holds it too is not counted."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
