@@ -2,7 +2,10 @@
 
     pip install -r requirements.txt && python app.py
 
-Read it from top to bottom: what is said, who says it, what the socket does, the pages. Every
+What is said stands in a file, and each page keeps its place in what is sent: whoever looks at
+another tab, shuts his laptop or meets a server that is started again comes back to all of it.
+
+Read it from top to bottom: what is said, who says it, who is here, the socket, the pages. Every
 piece of HTML is a template; those that are sent are also what the page is first made of.
 """
 
@@ -11,14 +14,15 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import sqlite3
 from asyncio import sleep
-from collections import defaultdict, deque
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from itertools import count, cycle
+from functools import cache
+from itertools import cycle
 from pathlib import Path
+from time import monotonic
 from typing import Annotated, Literal, get_args
 
 import uvicorn
@@ -32,20 +36,48 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
+from starlette.types import ASGIApp
 
-from htmx_ws import Connection, Fragment, append, html, morph, redirect, remove, update
+from htmx_ws import (
+    HTML,
+    Connection,
+    Fragment,
+    Presence,
+    Present,
+    append,
+    html,
+    morph,
+    redirect,
+    remove,
+    update,
+)
 from htmx_ws_starlette import HtmxWS, request_of
 
 HERE = Path(__file__).parent
 
-live = HtmxWS()
-templates = Jinja2Templates(HERE / "templates")
-templates.env.globals.update(live.template_globals)
-
 Room = Literal["lobby", "garden", "kitchen"]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
-# --- what is said, and who says it -----------------------------------------------------
+# --- what is said, in a file that all processes share, today's and tomorrow's -------------
+
+TABLES = """
+    pragma synchronous = off;  -- killing a process loses nothing, only a power cut might
+    create table if not exists lines (
+        id integer primary key autoincrement, author text, name text, text text, time text,
+        only_for text, is_open integer, room text
+    );
+    create table if not exists signed_out (person text primary key);
+    create table if not exists made (name text primary key, value text);
+"""
+
+
+@cache
+def store() -> sqlite3.Connection:
+    """Open the file, once for each process. It answers at once; a database would be awaited."""
+    path = os.environ.get("DATABASE", HERE / "chat.sqlite3")
+    opened = sqlite3.connect(path, isolation_level=None)
+    opened.executescript(TABLES)
+    return opened
 
 
 @dataclass(frozen=True)
@@ -60,51 +92,59 @@ class Person:
         return sum(map(ord, self.name)) * 137 % 360
 
 
-numbers = count(1)
-
-
-@dataclass
+@dataclass(frozen=True)
 class Line:
-    author: Person
+    """``only_for`` is a person's id, or "" for everybody; ``is_open``: the bot is at it."""
+
+    id: int
+    author: str
+    name: str
     text: str
-    only_for: Person | None = None  # None: everybody
-    time: str = field(default_factory=lambda: datetime.now().strftime("%H:%M"))
-    id: str = field(default_factory=lambda: f"line-{next(numbers)}")
+    time: str
+    only_for: str
+    is_open: bool
 
-    def kind(self, reader: Person) -> str:
-        return "bot" if self.author == BOT else "mine" if self.author == reader else "theirs"
+    @property
+    def by(self) -> Person:
+        return Person(self.name, self.author)
 
 
-history: defaultdict[str, deque[Line]] = defaultdict(lambda: deque(maxlen=50))
-
-BOT = Person("Bot")
-ANSWERS = (
-    "Good question. I am only a small bot without a mind, but I can show you something: each "
-    "of these words is its own message over the websocket, sent as soon as it was there. "
-    "Press Stop and the next one never comes.",
-    "Let me think aloud. The server yields a word, htmx appends it to this bubble, and no line "
-    "of JavaScript was written for it. Meanwhile the room goes on talking.",
-)
-answers = cycle(ANSWERS)
-seconds_per_word = 0.1
+def keep(room: str, by: Person, text: str, *, only_for: str = "", is_open: bool = False) -> Line:
+    row = (by.id, by.name, text, f"{datetime.now():%H:%M}", only_for, is_open)
+    put = "insert into lines values (null, ?, ?, ?, ?, ?, ?, ?)"
+    number = store().execute(put, (*row, room)).lastrowid
+    return Line(number or 0, *row)
 
 
 def lines(room: str, reader: Person) -> list[Line]:
-    return [line for line in history[room] if line.only_for in (None, reader)]
+    """Give the last that was said in a room, as far as it is for this reader."""
+    newest = store().execute(
+        "select id, author, name, text, time, only_for, is_open from lines "
+        "where room = ? and only_for in ('', ?) order by id desc limit 50",
+        (room, reader.id),
+    )
+    return [Line(*row) for row in newest][::-1]
 
 
-def people(room: str) -> list[Person]:
-    those_here = {page.state.me for page in live.members(room)}
-    return sorted(those_here, key=lambda person: (person.name.casefold(), person.id))
+# --- who says it -----------------------------------------------------------------------
 
 
-signed_out: set[str] = set()  # ids, since a browser may still send the cookie
+def with_session(app: ASGIApp) -> ASGIApp:
+    """Sign sessions by what is made once, and kept: people stay signed in over a restart."""
+    store().execute("insert or ignore into made values ('secret', ?)", [secrets.token_urlsafe()])
+    (kept,) = store().execute("select value from made where name = 'secret'").fetchone()
+    secret = os.environ.get("SECRET_KEY") or kept
+    return SessionMiddleware(app, secret_key=secret, session_cookie="chat")
 
 
 def person_of(request: Request) -> Person | None:
     """Tell by the session who this is: nothing that a page sends can change the answer."""
     person = request.session.get("person")
-    return None if person is None or person["id"] in signed_out else Person(**person)
+    if person is None:
+        return None
+    # A browser may still send the cookie.
+    gone = store().execute("select 1 from signed_out where person = ?", [person["id"]]).fetchone()
+    return None if gone else Person(**person)
 
 
 def who(request: Request) -> Person:
@@ -115,72 +155,143 @@ def who(request: Request) -> Person:
     return person
 
 
+def identify(conn: Connection) -> str | None:
+    person = person_of(request_of(conn))
+    return None if person is None else person.id
+
+
+# --- who is here: by the pages that are open, in all processes -------------------------
+
+# How long somebody is still here when his last page has gone, in seconds: time for a look at
+# another tab, for a reload, and to come back after a restart.
+GRACE = float(os.environ.get("GRACE", 10))
+began = monotonic()
+
+
+def people(room: str) -> list[Person]:
+    those_here = [Person(**each.about) for each in live.presence(room)]
+    return sorted(those_here, key=lambda person: (person.name.casefold(), person.id))
+
+
+def all_here(room: str) -> Fragment | None:
+    """Show who is here; None as long as some may be on their way back after a restart."""
+    if monotonic() < began + GRACE:
+        return None
+    return update("#people", render("people.html", people=people(room)))
+
+
+async def came(room: str, who: Present) -> None:
+    """Every page hears of it; where whoever comes back is shown still, he is not shown twice."""
+    alone = render("people.html", people=[Person(**who.about)])
+    await live.publish(room, all_here(room) or append("#people", alone))
+
+
+async def left(room: str, who: Present) -> None:
+    await live.publish(room, all_here(room))
+
+
+async def tell_later(room: str) -> None:
+    """Whom a page shows that did not come back is gone now."""
+    await sleep(GRACE)
+    await live.publish(room, all_here(room))
+
+
 # --- the socket ------------------------------------------------------------------------
 
+live = HtmxWS(backend=os.environ.get("HTMX_WS_BACKEND"), identify=identify)
+templates = Jinja2Templates(HERE / "templates")
+templates.env.globals.update(live.template_globals)
 chat = live.endpoint("/ws/{room}", name="chat")
 
 
+def render(template: str, **context: object) -> HTML:
+    """Render what goes to many pages, and comes from no request."""
+    return HTML(templates.get_template(template).render(context))
+
+
+async def log_now(conn: Connection, room: str) -> Fragment:
+    """Show the whole log to a page that missed too much; both its rooms fill it.
+
+    It is read and sent in one step, so nothing that is newer is on the page before.
+    """
+    return morph("#log", render("lines.html", lines=lines(conn.state.room, conn.state.me)))
+
+
+async def room_now(conn: Connection, room: str) -> list[Fragment | None]:
+    return [await log_now(conn, room), all_here(room)]
+
+
+# What everybody in a room hears, and what one of them hears alone.
+here = Presence(about=lambda conn: asdict(conn.state.me), on_join=came, on_leave=left, grace=GRACE)
+live.room("room:*", history=200, snapshot=room_now, presence=here)
+live.room("aside:*", history=200, snapshot=log_now)
+
+
 @chat.on_connect
-async def joined(conn: Connection, room: Room, request: Request) -> Fragment:
-    """A page is here, or here again: show it what was said while it was not."""
+async def joined(conn: Connection, room: Room, request: Request) -> None:
+    """A page is here, or here again: then its rooms give it what it missed."""
     me = conn.state.me = who(request)
-    await conn.join(room)
-    await conn.join(me.id)  # a room of one's own: every page that one has open
-    await publish_people(room)
-    context = {"lines": lines(room, me), "me": me}
-    return morph("#log", templates.TemplateResponse(request, "lines.html", context))
-
-
-@chat.on_disconnect
-async def left(room: Room) -> None:
-    await publish_people(room)
-
-
-async def publish_people(room: str) -> None:
-    # No request is at hand when somebody has left, and none is needed.
-    those_here = templates.get_template("people.html").render(people=people(room))
-    await live.publish(room, update("#people", those_here))
+    conn.state.room = room
+    await conn.join(f"room:{room}")
+    await conn.join(f"aside:{room}:{me.id}")
+    await conn.join(f"person:{me.id}")  # all the pages that one has open
+    if all_here(f"room:{room}") is None:
+        conn.start(tell_later(f"room:{room}"))
 
 
 @chat.on(action="say")
 async def say(message: Text, room: Room, conn: Connection, request: Request) -> Response:
     """Everybody's page gets the line; the sender's gets a new field too, which is empty."""
-    line = Line(conn.state.me, message)
-    history[room].append(line)
-
-    def show(page: Connection) -> Fragment:
-        context = {"line": line, "me": page.state.me}
-        return append("#log", templates.TemplateResponse(request_of(page), "line.html", context))
-
-    # Rendered twice: for its author, and for everybody else.
-    await live.publish(room, show, variant=lambda page: page.state.me == line.author)
+    line = keep(room, conn.state.me, message)  # before it is sent: a page may come between
+    await live.publish(f"room:{room}", append("#log", render("line.html", line=line)))
     return templates.TemplateResponse(request, "field.html")
 
 
+BOT = Person("Bot", "bot")
+ANSWERS = (
+    "Good question. I am only a small bot without a mind, but I can show you something: each "
+    "of these words is its own message over the websocket, sent as soon as it was there. "
+    "Press Stop and the next one never comes.",
+    "Let me think aloud. The server has one word more, htmx puts it into this bubble, and no line "
+    "of JavaScript was written for it. Look at another tab meanwhile: I go on, and the room too.",
+)
+answers = cycle(ANSWERS)
+seconds_per_word = 0.1
+
+
 @chat.on(action="ask", concurrent=True)
-async def ask(
-    message: Text, room: Room, conn: Connection, request: Request
-) -> AsyncIterator[Fragment | Response]:
-    """The bot answers: what is yielded goes to the page at once."""
+async def ask(message: Text, room: Room, conn: Connection, request: Request) -> None:
+    """The bot answers one alone, on every page that he has in the room, or will have again."""
     me = conn.state.me
-    question, answer = Line(me, message, only_for=me), Line(BOT, "", only_for=me)
-    history[room] += question, answer
+    aside = f"aside:{room}:{me.id}"
+    question = keep(room, me, message, only_for=me.id)
+    answer = keep(room, BOT, "", only_for=me.id, is_open=True)
     for line in (question, answer):
-        context = {"line": line, "me": me, "can_stop": line is answer}
-        yield append("#log", templates.TemplateResponse(request, "line.html", context))
-    yield templates.TemplateResponse(request, "field.html")
+        await live.publish(aside, append("#log", render("line.html", line=line)))
+    await conn.send(templates.TemplateResponse(request, "field.html"))
+    said = ""
     for word in next(answers).split():
-        answer.text += f"{word} "
-        yield append(f"#{answer.id} .text", html("{} ", word))
+        said += f"{word} "
+        add = "update lines set text = ? where id = ? and is_open"
+        if not store().execute(add, (said, answer.id)).rowcount:  # it was stopped
+            return
+        # Its whole text: of all that a page missed of it, the last is enough.
+        await live.publish(aside, update(f"#text-{answer.id}", html("{}", said)))
         await sleep(seconds_per_word)
-    yield remove(f"#{answer.id} .stop")
+    await finish(answer.id, aside, me)
 
 
-@chat.on(action="stop", concurrent=True)
-async def stop(conn: Connection) -> Fragment:
-    """It is concurrent: it has to come before what it stops is over."""
-    conn.cancel("ask")
-    return remove("#log .stop")
+@chat.on(action="stop")
+async def stop(line: int, room: Room, conn: Connection) -> None:
+    """Whichever page or process it is that the answer began in."""
+    me = conn.state.me
+    await finish(line, f"aside:{room}:{me.id}", me)
+
+
+async def finish(line: int, aside: str, me: Person) -> None:
+    close = "update lines set is_open = 0 where id = ? and only_for = ? and is_open"
+    if store().execute(close, (line, me.id)).rowcount:
+        await live.publish(aside, remove(f"#line-{line} .stop"))
 
 
 # --- the pages -------------------------------------------------------------------------
@@ -204,8 +315,8 @@ async def leave(request: Request) -> Response:
     """Sign out: the pages that one still has open elsewhere go to the entrance too."""
     me = who(request)
     request.session.clear()
-    signed_out.add(me.id)
-    await live.publish(me.id, redirect(request.url_for("entrance").path))
+    store().execute("insert or ignore into signed_out values (?)", [me.id])
+    await live.publish(f"person:{me.id}", redirect(request.url_for("entrance").path))
     return RedirectResponse(request.url_for("entrance"), 303)
 
 
@@ -213,12 +324,16 @@ async def room_page(request: Request) -> Response:
     me, room, htmx = who(request), request.path_params["room"], htmx_of(request)
     if room not in get_args(Room):
         raise HTTPException(404)
+    # Before anything is read: what comes from now on will reach this page by its socket.
+    rooms = [f"room:{room}", f"aside:{room}:{me.id}"]
+    page = await live.page(request.url_for("chat", room=room), rooms=rooms)
     context = {
         "me": me,
         "room": room,
         "rooms": get_args(Room),
+        "page": page,
         "lines": lines(room, me),
-        "people": people(room),
+        "people": people(f"room:{room}"),
         "htmx": htmx,
         "static": f"/htmx-{htmx}" if NPM.is_dir() else None,  # None: from the CDN
     }
@@ -255,14 +370,7 @@ app = Starlette(
         Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
         *live.routes,
     ],
-    middleware=[
-        Middleware(
-            SessionMiddleware,
-            # One of your own keeps people signed in when the server is started again.
-            secret_key=os.environ.get("SECRET_KEY") or secrets.token_urlsafe(),
-            session_cookie="chat",
-        )
-    ],
+    middleware=[Middleware(with_session)],
     lifespan=live.lifespan,
 )
 

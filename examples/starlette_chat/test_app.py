@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,10 +16,13 @@ LAST = "#log li:last-child"
 
 
 @pytest.fixture
-def htmx_app() -> Iterator[ASGIApp]:
-    """The application under test, with nothing said in it yet."""
+def htmx_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ASGIApp]:
+    """The application under test, with a file in which nothing is said yet."""
+    monkeypatch.setenv("DATABASE", str(tmp_path / "chat.sqlite3"))
+    chat.store.cache_clear()
     yield chat.app
-    chat.history.clear()
+    chat.store().close()
+    chat.store.cache_clear()
 
 
 async def enter(open_page: OpenPage, name: str) -> Page:
@@ -29,13 +33,20 @@ async def enter(open_page: OpenPage, name: str) -> Page:
     return page
 
 
+def is_own(page: Page, line: str) -> bool:
+    """Whether a line is shown as one of the reader's own."""
+    return f'[data-author="{page.find(line).get("data-author")}"]' in page.find("style").text
+
+
 async def test_people_come_in_and_talk(open_page: OpenPage) -> None:
     ada, eve = await enter(open_page, "Ada"), await enter(open_page, "<b>Eve</b>")
     assert ada.url == "http://testserver/rooms/lobby"
     await ada.expect("#people li", count=2)
     ada.submit("#say-form", message="Good morning")
-    await eve.expect(f"{LAST}.theirs .text", text="Good morning")
-    await ada.expect(f"{LAST}.mine .text", text="Good morning")
+    for page in (ada, eve):
+        await page.expect(f"{LAST} .text", text="Good morning")
+    assert is_own(ada, LAST)
+    assert not is_own(eve, LAST)
 
 
 async def test_without_a_name_there_is_only_the_entrance(open_page: OpenPage) -> None:
@@ -56,7 +67,7 @@ async def test_two_tabs_of_one_person_are_one_person(open_page: OpenPage) -> Non
 async def test_the_bot_may_be_stopped(open_page: OpenPage) -> None:
     ada = await enter(open_page, "Ada")
     ada.submit("#say-form", message="Who are you?", by="[value=ask]")
-    await ada.expect(f"{LAST}.bot .stop")
+    await ada.expect(f"{LAST}[data-author=bot] .stop")
     await ada.advance(0.25)
     ada.click(f"{LAST} .stop")
     await ada.expect(f"{LAST} .stop", count=0)
@@ -66,7 +77,9 @@ async def test_a_page_that_was_hidden_has_missed_nothing(open_page: OpenPage) ->
     """htmx 4 closes the socket of a hidden page; htmx 2 keeps it."""
     ada, bob = await enter(open_page, "Ada"), await enter(open_page, "Bob")
     bob.hide()
-    ada.submit("#say-form", message="Are you there?")
-    await ada.expect(f"{LAST} .text", text="Are you there?")
+    for text in ("Are you there?", "No?"):
+        ada.submit("#say-form", message=text)
+        await ada.expect(f"{LAST} .text", text=text)
     await bob.show()
-    await bob.expect(f"{LAST} .text", text="Are you there?")
+    await bob.expect(f"{LAST} .text", text="No?")
+    assert [each.text for each in bob.find_all("#log .text")] == ["Are you there?", "No?"]

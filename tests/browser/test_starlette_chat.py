@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Final, Protocol
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from examples.starlette_chat import app as chat
 from htmx_ws.types import ASGIApp
 from tests.browser.guests import Guests
 from tests.browser.test_chat import EVIL, ask, last, people, say
@@ -22,14 +25,24 @@ ROOT: Final = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def url(serve: Callable[[ASGIApp], str]) -> str:
+def chat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
+    """The example, with a file of its own, and less patience with those who have gone."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("DATABASE", str(tmp_path_factory.mktemp("chat") / "chat.sqlite3"))
+        environment.setenv("GRACE", "1")
+        yield import_module("examples.starlette_chat.app")
+
+
+@pytest.fixture(scope="module")
+def url(chat: ModuleType, serve: Callable[[ASGIApp], str]) -> str:
     return serve(chat.app)
 
 
 @pytest.fixture(autouse=True)
-def silence() -> Iterator[None]:
+def silence(chat: ModuleType) -> Iterator[None]:
     yield
-    chat.history.clear()
+    with closing(sqlite3.connect(os.environ["DATABASE"])) as store, store:
+        store.execute("delete from lines")
 
 
 class Enter(Protocol):
@@ -51,14 +64,19 @@ def enter(request: pytest.FixtureRequest, guests: Guests, url: str) -> Enter:
     return enter
 
 
+def expect_side(page: Page, side: str) -> None:
+    """Expect the last line at the side where a reader's own are, or where those of others are."""
+    expect(last(page)).to_have_css("justify-self", {"mine": "end", "theirs": "start"}[side])
+
+
 def test_two_people_talk_and_what_they_write_arrives_as_text(enter: Enter, guests: Guests) -> None:
     ada, eve = enter("Ada"), enter("<b>Eve</b>")
     for page in (ada, eve):
         expect(people(page)).to_have_text(["<b>Eve</b>", "Ada"])
     say(ada, "Good morning")
-    for page, kind in ((ada, "mine"), (eve, "theirs")):
+    for page, side in ((ada, "mine"), (eve, "theirs")):
         expect(last(page).locator(".text")).to_have_text("Good morning")
-        expect(last(page)).to_have_class(kind)
+        expect_side(page, side)
         expect(last(page).locator("b")).to_have_text("Ada")
     expect(ada.locator("#message")).to_be_focused()
     say(ada, "")
@@ -80,7 +98,9 @@ def test_two_people_talk_and_what_they_write_arrives_as_text(enter: Enter, guest
     expect(eve.locator("#log .text")).to_have_text(["Only for the garden"])
 
 
-def test_the_bot_answers_word_by_word_until_it_is_stopped_and_for_one_alone(enter: Enter) -> None:
+def test_the_bot_answers_word_by_word_until_it_is_stopped_and_for_one_alone(
+    enter: Enter, chat: ModuleType
+) -> None:
     ada, grace = enter("Ada"), enter("Grace")
     answer = ask(ada, "What can you do?")
     said = answer.inner_text()
@@ -102,11 +122,11 @@ def test_the_bot_answers_word_by_word_until_it_is_stopped_and_for_one_alone(ente
 def test_a_name_is_the_sessions_until_one_signs_out(enter: Enter, url: str) -> None:
     ada, other = enter("Ada"), enter("Ada")
     say(ada, "We have the same name")
-    for page, kind in ((ada, "mine"), (other, "theirs")):
-        expect(last(page)).to_have_class(kind)
+    for page, side in ((ada, "mine"), (other, "theirs")):
+        expect_side(page, side)
     second = ada.context.new_page()
     second.goto(f"{url}/rooms/lobby")
-    expect(last(second)).to_have_class("mine")
+    expect_side(second, "mine")
     expect(people(second)).to_have_text(["Ada", "Ada"])
     assert "Ada" not in second.url
     second.get_by_role("button", name="Sign out").click()
@@ -119,17 +139,19 @@ def test_a_name_is_the_sessions_until_one_signs_out(enter: Enter, url: str) -> N
 
 
 @pytest.mark.parametrize("enter", [4], indirect=True, ids=["htmx 4"])
-def test_a_page_whose_session_has_gone_comes_back_to_the_entrance(enter: Enter) -> None:
+def test_a_page_whose_session_has_gone_comes_back_to_the_entrance(
+    enter: Enter, chat: ModuleType
+) -> None:
     ada = enter("Ada")
     ada.context.clear_cookies()
-    (page,) = chat.live.members("lobby")
+    (page,) = chat.live.members("room:lobby")
     page.close(1012)
     expect(ada.get_by_label("Your name")).to_be_visible()
 
 
 @pytest.mark.parametrize("enter", [4], indirect=True, ids=["htmx 4"])
 def test_a_conversation_for_the_picture(
-    enter: Enter, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    enter: Enter, chat: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The README's picture: UPDATE_SCREENSHOTS=1 writes it, every run shows that it can."""
     monkeypatch.setattr(chat, "answers", iter(chat.ANSWERS))
@@ -143,7 +165,7 @@ def test_a_conversation_for_the_picture(
     say(ada, "I did. And <b>this</b> arrives as text.")
     answer = ask(ada, "What can you do, bot?")
     expect(answer).to_contain_text("each of these")
-    monkeypatch.setattr(chat, "seconds_per_word", 60)  # hold still
+    monkeypatch.setattr(chat, "seconds_per_word", 3)  # hold still
     ada.mouse.move(0, 0)
     picture = ada.screenshot(path=tmp_path / "chat.png", animations="disabled", caret="initial")
     assert 20_000 < len(picture) < 250_000

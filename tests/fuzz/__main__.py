@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import sys
 import traceback
-from collections import defaultdict
 
 from .course import Course, Finding, run, run_one
 from .kinds import KINDS
@@ -26,22 +25,17 @@ def show(finding: Finding) -> str:
 
 def show_all(course: Course) -> str:
     """Write what a run found: of each cause the shortest input, and those that are known."""
-    causes: dict[tuple[str, str], list[Finding]] = defaultdict(list)
-    for finding in course.findings:
-        causes[finding.kind, finding.cause].append(finding)
     lines = [
         f"{kind:>10}: {seconds:6.1f} s, the longest {course.slowest[kind][0] * 1_000:4.0f} ms, "
         f"{course.slowest[kind][1]}"
         for kind, seconds in course.seconds.items()
     ]
-    for (_, cause), findings in sorted(causes.items(), key=lambda each: -len(each[1])):
-        shortest = min(findings, key=lambda each: len(repr(each.given)))
-        if is_known(shortest):
-            lines.append(f"\nknown, {len(findings)} times: {cause}")
-        else:
-            lines.append(f"\n{len(findings)} times: {cause}\n{show(shortest)}")
-    new = sum(not is_known(finding) for finding in course.findings)
-    return "\n".join([*lines, f"\n{course.inputs} inputs, {new} findings that are not known."])
+    for cause, times in course.known.most_common():
+        lines.append(f"known, {times} times: {cause}")
+    for cause, times in course.times.most_common():
+        lines.append(f"\n{times} times: {cause}\n{show(course.causes[cause][0])}")
+    lines.append(f"{course.inputs} inputs, {len(course.causes)} causes that are not known.")
+    return "\n".join(lines)
 
 
 def main() -> int:
@@ -57,9 +51,9 @@ def main() -> int:
         print(repr(given) if finding is None else show(finding))
         return 0 if finding is None else 1
     kinds = [KINDS[arguments.kind]] if arguments.kind else list(KINDS.values())
-    course = asyncio.run(run(kinds, arguments.inputs, arguments.seed))
+    course = asyncio.run(run(kinds, arguments.inputs, arguments.seed, is_known=is_known))
     print(show_all(course))
-    return 0 if all(map(is_known, course.findings)) else 1
+    return 1 if course.findings else 0
 
 
 if __name__ == "__main__":

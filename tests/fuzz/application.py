@@ -157,7 +157,7 @@ async def _said(msg: str = "") -> Any:
 
 
 async def _cleaned(msg: str = "") -> Any:
-    return append("#log", clean(msg))
+    return append("#cleaned", clean(msg))
 
 
 async def _signed(conn: Connection, data: dict[str, Any]) -> Any:
@@ -177,7 +177,7 @@ async def _counts(n: int = 0) -> Any:
         yield append("#log", html("<li>{}</li>", at))
 
 
-async def _joined(conn: Connection, n: int = 0, room: str = "", tags: list[str] = []) -> None:  # noqa: B006
+async def _joined(conn: Connection, n: int = 0, room: str = "", tags: tuple[str, ...] = ()) -> None:
     await conn.join("everybody")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,9 @@ from .watch import Watch, watching
 __all__ = ["MOST_SECONDS", "Course", "Finding", "run", "run_one", "try_input"]
 
 T = TypeVar("T")
+
+#: Findings of one cause.
+_KEPT: Final = 5
 
 #: Of the processor's time, for one input; the longest are of a MiB.
 MOST_SECONDS: Final = 1.0
@@ -52,12 +56,29 @@ class Finding:
 
 @dataclass
 class Course:
-    """What a run did and found."""
+    """What a run did and found: of each cause how often, and the findings with shortest inputs.
+
+    ``known`` counts those that are known by their causes.
+    """
 
     inputs: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     slowest: dict[str, tuple[float, str]] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
+    known: Counter[str] = field(default_factory=Counter)
+    times: Counter[str] = field(default_factory=Counter)
+    causes: dict[str, list[Finding]] = field(default_factory=dict)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """Those that are not known and were kept, of each cause the shortest first."""
+        return [finding for kept in self.causes.values() for finding in kept]
+
+    def add(self, finding: Finding) -> None:
+        """Take a finding in. Its traceback holds a page and all of it, so few are kept."""
+        cause = f"{finding.kind}: {finding.cause}"
+        self.times[cause] += 1
+        kept = sorted([*self.causes.get(cause, ()), finding], key=lambda one: len(repr(one.given)))
+        self.causes[cause] = kept[:_KEPT]
 
 
 async def run(
@@ -65,9 +86,10 @@ async def run(
     total: int,
     seed: int,
     *,
-    until: Callable[[Finding], bool] | None = None,
+    is_known: Callable[[Finding], bool] = lambda finding: False,
+    stops: bool = False,
 ) -> Course:
-    """Give every kind its share of ``total`` inputs; ``until`` a finding that is looked for."""
+    """Give every kind its share of ``total`` inputs; it ``stops`` at what is not known."""
     course = Course()
     with watching() as watch:
         for kind in kinds:
@@ -79,10 +101,14 @@ async def run(
                 taken = time.thread_time() - before
                 if taken > course.slowest.get(kind.name, (0.0, ""))[0]:
                     course.slowest[kind.name] = taken, f"{kind.name}:{seed}:{index}"
-                if finding is not None:
-                    course.findings.append(finding)
-                    if until is not None and until(finding):
-                        return course
+                if finding is None:
+                    continue
+                if is_known(finding):
+                    course.known[f"{finding.kind}: {finding.cause}"] += 1
+                    continue
+                course.add(finding)
+                if stops:
+                    return course
             course.seconds[kind.name] = time.thread_time() - began
     return course
 

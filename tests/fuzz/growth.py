@@ -13,6 +13,8 @@ import sys
 import tracemalloc
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 from urllib.parse import urlsplit
@@ -27,6 +29,8 @@ from .kind import Kind, random_of
 from .watch import watching
 
 __all__ = ["FLOODS", "bytes_after", "bytes_by_input", "caches"]
+
+frame: Any = import_module("htmx_ws.wire.frame")
 
 _UNHURRIED: Final = Limits(frames_per_second=1e9, frames_burst=10**9)
 
@@ -77,11 +81,15 @@ _OURS: Final = f"{Path(htmx_ws.__file__).parent}/*"
 
 @contextmanager
 def _traced() -> Iterator[None]:
+    """Trace what is made, without what pydantic's parser keeps: a table of 16,384 short strings."""
+    parser = frame.from_json
+    frame.from_json = partial(parser, cache_strings="none")
     tracemalloc.start()
     try:
         yield
     finally:
         tracemalloc.stop()
+        frame.from_json = parser
 
 
 # --- floods ----------------------------------------------------------------------------

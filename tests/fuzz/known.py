@@ -50,8 +50,11 @@ def _has_brackets(found: Finding) -> bool:
     return found.cause.startswith("a page of another site") and "]" in repr(headers)
 
 
+#: HTML that begins with what a page's head may hold: in a template, rows may follow that.
 _HEAD: Final = re.compile(
-    r"\s*(?:<!--.*?-->\s*)*<(?:script|style|link|meta|title|template)", re.S | re.I
+    r"\s*(?:<!--.*?-->\s*)*"
+    r"<(?:base|basefont|bgsound|link|meta|noframes|script|style|template|title)",
+    re.S | re.I,
 )
 
 
@@ -66,6 +69,7 @@ def _page(path: str, *messages: str) -> Session:
 
 _SAME: Final = ((b"host", b"testserver"), (b"origin", b"http://testserver"))
 _AROUND: Final = ((b"host", b"[::1]"), (b"origin", b"http://evil.test[::1]"))
+_LISTS: Final = ",".join(["[]"] * 9_000)
 _NUL: Final = '{"msg":"a\\u0000","HEADERS":{"HX-Trigger":"said"}}'
 
 #: Of ``growth.FLOODS``: ids of senders are kept, by a page and by caches.
@@ -89,6 +93,18 @@ KNOWN: Final = [
         "session",
         _page("/form/%0Aa", "no frame"),
         _says("a page writes lines of its own into the log"),
+    ),
+    Known(
+        "so does the name of a field, by the text of a BindingError",
+        "session",
+        _page("/person/a", '{"a\\nb":"x","HEADERS":{}}'),
+        _says("a page writes lines of its own into the log"),
+    ),
+    Known(
+        "each value of a long list that does not bind is answered by a line of HTML",
+        "session",
+        _page("/form/a", f'{{"numbers":[{_LISTS}],"HEADERS":{{"HX-Trigger":"one-numbers"}}}}'),
+        _says("a page is sent far more than it sent"),
     ),
     Known(
         "a long path fills the log",
@@ -151,7 +167,7 @@ KNOWN: Final = [
         _says("a message by htmx ", "has something without a place"),
     ),
     Known(
-        "rows behind a <script>, <style>, <link>, <meta>, <title> or <template> lose their tags",
+        "rows behind a <script>, <style>, <link>, <meta> or <template> lose their tags",
         "fragment",
         Content("append", "#x", "<script></script><tr><td>a</td></tr>"),
         _hides_rows,

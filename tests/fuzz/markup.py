@@ -210,6 +210,33 @@ def _well_formed(random: Random, name: str) -> str:
     return f"<{name} {written}>{inside * random.randrange(3)}</{name}>"
 
 
+#: One in the other is moved, closed or dropped by browsers, or nearly.
+_CLASHES: Final = (
+    *("a a", "nobr nobr", "form form", "button button", "select input", "select select", "p table"),
+    *(
+        "p div",
+        "h1 h2",
+        "li li",
+        "option option",
+        "dd dt",
+        "table div",
+        "table form",
+        "tr tr",
+        "b p",
+    ),
+    *("svg div", "math p", "select textarea", "a table", "template tr", "rt rp", "td td", "i i"),
+)
+
+
+def _clashing(random: Random) -> str:
+    """Write an element, all closed, with one in it that does not go there."""
+    outer, inner = random.choice(_CLASHES).split()
+    between = random.choice(("", "", "span", "div", "b", "section"))
+    inside = f"<{inner}>{_text(random)}</{inner}>"
+    inside = f"<{between}>{inside}</{between}>" if between else inside
+    return f'<{outer} id="x{random.randrange(9)}">{_text(random)}{inside}x</{outer}>'
+
+
 def _deep(random: Random) -> str:
     name = _name(random)
     depth = random.choice((100, 498, 499, 500, 501, 512, 600, 3_000))
@@ -220,6 +247,7 @@ _MAKERS: Final[list[tuple[int, Callable[[Random], str]]]] = [
     (30, lambda random: "".join(_piece(random, 0) for _ in range(random.choice((1, 1, 2, 3, 5))))),
     (20, lambda random: mutate(random, well_formed(random))),
     (15, lambda random: element(random)),
+    (8, _clashing),
     (4, lambda random: word(random)),
     (1, _deep),
 ]

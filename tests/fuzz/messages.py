@@ -74,6 +74,9 @@ _SENDERS: Final = [
 
 def _value(random: Random, name: str) -> str:
     chance = random.random()
+    if chance < 0.005:
+        one = random.choice(('""', "7", "{}", "[]", '"x"'))
+        return f"[{','.join([one] * random.choice((100, 1_000, 10_000)))}]"
     if chance < 0.6:
         return random.choice(_PLAUSIBLE[name].split("|"))
     return json_text.quote(random, word(random)) if chance < 0.8 else json_text.value(random)

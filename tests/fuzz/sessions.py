@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import dataclass
 from functools import cache
 from random import Random
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from htmx_ws import Dialect, HtmxWS, Limits
 from htmx_ws.testing import Closed, Socket, build_frame
@@ -21,6 +21,10 @@ from .kind import Broken, Kind
 from .messages import DIALECTS, message
 
 __all__ = ["Session", "Sessions", "is_alive"]
+
+
+#: Times what it sent: its values come back twice, each character as an entity.
+_MOST_ANSWERED: Final = 25
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Sessions(Kind[Session]):
             given.path,
             dialect=given.dialect,
             debug=given.debug,
-            timeout=3.0,
+            timeout=30.0,
         )
         async with socket:
             try:
@@ -73,9 +77,11 @@ class Sessions(Kind[Session]):
                         await socket.send_bytes(text)
                     else:
                         await socket.send_text(text)
-                await is_alive(socket)
+                answered = await is_alive(socket)
                 if _is_too_big(given.messages, limits):
                     raise Broken("a page says more than it may, and lives")
+                if answered > _MOST_ANSWERED * (1_000 + sum(map(len, given.messages))):
+                    raise Broken("a page is sent far more than it sent", answered)
             except Closed as closed:
                 if closed.code not in _may_close(given.messages, limits):
                     raise Broken("a page is closed without a reason", closed.code) from None
@@ -110,21 +116,33 @@ def _is_too_big(messages: tuple[str | bytes, ...], limits: Limits) -> bool:
     )
 
 
-async def is_alive(socket: Socket, nonce: str = "are you there") -> None:
-    """Ask a page's handlers for a sign of life, and look at what comes before it."""
+async def is_alive(socket: Socket, nonce: str = "are you there") -> int:
+    """Ask for a sign of life, look at what comes before it, and give how long all was."""
+    came = 0
     await socket.send_text(build_frame({"nonce": nonce}, dialect="htmx2", sender="alive"))
     while True:
         text = await socket.receive()
         if not page.marked(text):
             raise Broken("a page is sent a message with nothing in it", text)
         _look(text)
+        came += len(text)
         if f"<li>{nonce} 1</li>" in text or f"<li>{nonce} 0</li>" in text:
-            return
+            return came
+
+
+#: All that the application and htmx-ws write themselves.
+_TAGS: Final = frozenset("div i input li p b ul".split())
+_ATTRIBUTES: Final = frozenset(
+    "id title data-field type name value autocomplete hx-swap-oob".split()
+)
 
 
 def _look(text: str) -> None:
-    tags = {
-        inner.tag for node in page.siblings(page.as_fragment(text)) for inner in page.below(node)
-    }
-    if not tags.isdisjoint(("script", "hx-x", "template", "head")):
-        raise Broken("what a page wrote comes back as HTML", text)
+    for top in page.siblings(page.as_fragment(text)):
+        if top.attributes.get("hx-swap-oob") == "beforeend:#cleaned":
+            continue  # what users may write themselves is looked at by another kind
+        for node in (top, *page.below(top)):
+            if node.is_element_node and (
+                node.tag not in _TAGS or not _ATTRIBUTES.issuperset(node.attributes)
+            ):
+                raise Broken("what a page wrote comes back as HTML", node.html, text)

@@ -10,7 +10,7 @@ from .known import KNOWN_FLOODS
 from .test_inputs import SEED
 
 #: In bytes, for each input: less than the smallest object that holds something.
-MOST = 150
+MOST = 100
 
 
 @pytest.mark.parametrize("kind", ["frame", "session", "handshake", "fragment"])

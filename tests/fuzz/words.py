@@ -136,7 +136,7 @@ def word(random: Random) -> str:
         return "".join(random.choice((*PLAIN, *HOSTILE)) for _ in range(random.randint(2, 4)))
     if chance < 0.995:
         return "".join(random.choices(_MARKS, k=random.randint(1, 30)))
-    return random.choice(HOSTILE[1:]) * random.randint(1, 500)
+    return (random.choice(HOSTILE[1:]) * random.randint(1, 500))[:20_000]
 
 
 def _cut(random: Random, text: str, at: int, end: int) -> str:

@@ -41,7 +41,7 @@ def render(lines: list[Line]) -> str:
     kernel = ".".join(platform.release().split(".")[:2])
     made = (
         f"Measured with CPython {platform.python_version()}, uvicorn {version('uvicorn')}, "
-        f"websockets {version('websockets')} and uvloop {version('uvloop')} on Linux {kernel} "
+        f"websockets {version('websockets')} and uvloop {version('uvloop')}\non Linux {kernel} "
         f"with {os.cpu_count()} cores."
     )
     order = list(MEASUREMENTS)

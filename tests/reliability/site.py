@@ -210,7 +210,11 @@ async def serve_timed(scope: Scope, receive: Receive, send: Send) -> None:
 
     async def send_timed(event: Message) -> None:
         blocked.setdefault(number, time.monotonic())
-        await send(event)  # where it is cancelled, the page goes on being blocked
+        try:
+            await send(event)  # where it is cancelled, the page goes on being blocked
+        except Exception:
+            blocked.pop(number, None)  # it has gone
+            raise
         blocked.pop(number, None)
 
     try:

@@ -120,8 +120,13 @@ class Compared:
         return median(b / a for a, b in zip(self.without, self.with_it, strict=True))
 
     def __str__(self) -> str:
-        before, after = (1000 * median(runs) for runs in (self.without, self.with_it))
-        return f"{before:.1f} ms without, {after:.1f} ms with: {self.ratio:.2f} times"
+        before, after = map(_say, (median(self.without), median(self.with_it)))
+        ratio = f"{self.ratio:.2f}" if self.ratio < 10 else f"{self.ratio:,.0f}"
+        return f"{before} without, {after} with: {ratio} times"
+
+
+def _say(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.1f} ms"
 
 
 async def compare(measure: Callable[[bool], Awaitable[float]], runs: int) -> Compared:

@@ -11,6 +11,7 @@ import faulthandler
 
 import pytest
 
+from htmx_ws import Limits
 from tests.services.servers import KINDS
 
 from .dead import MORE_SETTINGS, measure_dead
@@ -39,9 +40,8 @@ async def test_an_idle_page_costs_little_above_a_bare_one_and_a_publication_reac
 async def test_pages_that_do_not_read_are_let_go_and_come_back_and_others_notice_little() -> None:
     found = await measure_stalled(runs=3, seconds=2)
     assert found.p99.ratio <= 3, found.p99
-    # The write deadline or a full outbox, then as long again for the close frame.
-    assert max(found.let_go) <= 4.5
-    assert max(found.let_go_when_full) <= 4.5
+    # The deadline, and a moment to look at the clock and to try a close frame.
+    assert max(found.let_go + found.let_go_when_full) <= Limits().write_seconds + 0.5
     assert found.memory <= OUTBOX_BYTES
     assert found.closed_with <= {1006, 1012}  # after which every htmx comes back
     assert found.came_back == STALLED

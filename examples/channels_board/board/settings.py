@@ -76,6 +76,7 @@ STATICFILES_DIRS = [("htmx", NPM / folder) for folder in FOLDERS if NPM.is_dir()
 
 HTMX_WS = {
     "LIVE": "board.cards.live.live",
+    "BACKEND": os.environ.get("HTMX_WS_BACKEND"),  # None: rooms are of one process
     "HTMX": HTMX,
     "STATIC": "htmx/" if NPM.is_dir() else None,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from asyncio import sleep
 from pathlib import Path
 from typing import Annotated, Final
@@ -20,7 +21,7 @@ from .models import DbSession, Entry, latest_entries
 
 __all__ = ["live", "templates", "watch"]
 
-live = HtmxWS()
+live = HtmxWS(backend=os.environ.get("HTMX_WS_BACKEND"))
 templates = Jinja2Templates(Path(__file__).parent / "templates")
 templates.env.globals.update(live.template_globals)
 board = live.endpoint("/board", name="board")

@@ -5,6 +5,7 @@ They save, and publish nothing of it: the signals do that, for these as for ever
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any, Literal
 
 from django.contrib.auth.models import User
@@ -15,7 +16,17 @@ from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from htmx_ws import BindingError, Connection, Fragment, Refused, morph, redirect, update
+from htmx_ws import (
+    BindingError,
+    Connection,
+    Fragment,
+    Presence,
+    Present,
+    Refused,
+    morph,
+    redirect,
+    update,
+)
 from htmx_ws_channels import HtmxWS
 
 from .forms import CardForm
@@ -42,28 +53,36 @@ def joined(conn: Connection, user: User, session: SessionBase) -> list[Fragment]
         raise Refused("signed out", content=redirect(reverse("login")))
     conn.join(BOARD)  # before it reads: what is saved meanwhile comes after what it returns
     conn.join(room_of(session))
-    publish_people()
     return [
-        morph(f"#{column}", render_to_string("cards/cards.html", {"cards": cards}))
-        for column, cards in columns()
+        update("#people", people()),
+        *(
+            morph(f"#{column}", render_to_string("cards/cards.html", {"cards": cards}))
+            for column, cards in columns()
+        ),
     ]
 
 
-@board.on_disconnect
-def left() -> None:
-    publish_people()
+def about(page: Connection) -> dict[str, Any]:
+    """Say of a page whose it is, to all processes."""
+    user = page.scope["user"]
+    return {"pk": user.pk, "username": user.username}
 
 
-def publish_people() -> None:
-    # Rendered when it is delivered, and so in order, however many come and go at once.
-    live.publish(BOARD, lambda page: update("#people", people()), variant=lambda page: None)
+async def publish_people(room: str, who: Present) -> None:
+    """Somebody is here now, or not any more."""
+    # Rendered and published in one step, and so in order, however many come and go at once.
+    await live.publish(room, update("#people", people()))
 
 
 def people() -> str:
     """Render who is here, once each however many pages they have open."""
-    those_here = {page.scope["user"] for page in live.members(BOARD)}
-    by_name = sorted(those_here, key=lambda user: user.username)
-    return render_to_string("cards/people.html", {"people": by_name})
+    those_here = sorted((each.about for each in live.presence(BOARD)), key=itemgetter("username"))
+    return render_to_string("cards/people.html", {"people": those_here})
+
+
+live.room(
+    BOARD, presence=Presence(about=about, on_join=publish_people, on_leave=publish_people, grace=0)
+)
 
 
 # --- what people do --------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib.auth.models import User
 from django.core.management import BaseCommand
+from django.utils import timezone
 
 from ...models import Card, Colour, Column
 
@@ -26,5 +27,9 @@ class Command(BaseCommand):
             return
         users = {name: User.objects.create_user(name, password=name) for name in ("ann", "bob")}
         User.objects.create_superuser("admin", password="admin")
-        for column, colour, owner, title in CARDS:
-            Card.objects.create(column=column, colour=colour, owner=users[owner], title=title)
+        now = timezone.now()
+        # At once, and without signals: there is no page yet that could show them.
+        Card.objects.bulk_create(
+            Card(column=column, colour=colour, owner=users[owner], title=title, moved=now)
+            for column, colour, owner, title in CARDS
+        )
