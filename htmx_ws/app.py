@@ -22,7 +22,7 @@ from .connection import Connection, close_reason
 from .cursor import RESUME
 from .ending import send_close
 from .endpoint import Endpoint
-from .errors import HtmxWSError, Refused, RegistrationError
+from .errors import HtmxWSError, Refused, RegistrationError, one_line
 from .host import Host
 from .hub import STOP_SECONDS, Hub
 from .incidents import refuse, report
@@ -254,7 +254,7 @@ class HtmxWS:
         """Send content to every page of a room; awaiting it gives the publication's offset.
 
         Works from anywhere: a handler, another task, a thread. ``exclude`` leaves out
-        connections, or their ids, or the tokens of their pages; ``to`` means one alone. A
+        connections, or their ids, or the tokens of their pages; ``to`` means one such alone. A
         function of a connection as content renders for each page; with ``variant``, once for
         each value that it gives.
         """
@@ -486,7 +486,7 @@ class HtmxWS:
         if scope["type"] == "websocket":
             found = self._find(scope)
             if found is None:
-                self._report("not found", scope_path(scope), list(self._endpoints))
+                self._report("not found", one_line(scope_path(scope)), list(self._endpoints))
                 await self._turn_away("not found", scope, receive, send)
             else:
                 endpoint, own = found

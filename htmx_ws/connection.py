@@ -40,7 +40,7 @@ from urllib.parse import parse_qs
 
 from .backends import Position
 from .dual import Done, Home, Waiting
-from .errors import Refused
+from .errors import Refused, one_line
 from .incidents import refuse, report
 from .markup import PAGE
 from .outbox import Outbox, weigh
@@ -163,7 +163,8 @@ class Connection:
         self._query: dict[str, str | list[str]] | None = None
 
     def __repr__(self) -> str:
-        return f"<Connection {self.id} {self.scope.get('path', '')}{' gone' if self.gone else ''}>"
+        path = one_line(self.scope.get("path", ""))
+        return f"<Connection {self.id} {path}{' gone' if self.gone else ''}>"
 
     @property
     def query(self) -> dict[str, str | list[str]]:

@@ -36,6 +36,12 @@ __all__ = [
 ]
 
 
+def one_line(text: str, most: int = 500) -> str:
+    """Write what a page wrote for a log: on one line, and not the whole of a long text."""
+    shown = text if len(text) <= most else text[:most] + "..."
+    return shown if shown.isprintable() else repr(shown)
+
+
 class HtmxWSError(Exception):
     """The root of all errors of this package."""
 
@@ -69,7 +75,8 @@ class BindingError(HtmxWSError, ValueError):
 
     def __init__(self, fields: Mapping[str, str]) -> None:
         self.fields: dict[str, str] = dict(fields)
-        super().__init__("; ".join(f"{field}: {what}" for field, what in fields.items()))
+        # It is logged, and names of fields may be the page's own.
+        super().__init__(one_line("; ".join(f"{field}: {what}" for field, what in fields.items())))
 
 
 class LimitError(HtmxWSError, ValueError):

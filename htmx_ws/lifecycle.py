@@ -28,7 +28,7 @@ from .connection import TOO_SLOW, Connection
 from .cursor import RESERVED
 from .ending import COMES_BACK, RESTART, Ending, is_of_a_code, send_close
 from .endpoint import Endpoint, Handler, show_errors
-from .errors import BindingError, FragmentError, FrameError, FrameTooBig, Refused
+from .errors import BindingError, FragmentError, FrameError, FrameTooBig, Refused, one_line
 from .host import Call
 from .incidents import refuse
 from .overlay import show_failure
@@ -46,6 +46,10 @@ from .wire.serialise import quick_text
 __all__ = ["Page"]
 
 T = TypeVar("T")
+
+#: Where errors are shown: no page has longer ids, or more forms that are filled in wrongly.
+_LONGEST_ID: Final = 200
+_MOST_SHOWN: Final = 100
 
 #: What a page sent, a Frame or a FrameError, and who answers it: nobody where it is an error.
 Work = tuple[Any, Handler | None]
@@ -303,8 +307,9 @@ class Page:
         if isinstance(frame, FrameError):
             await self._answer(frame, None, None)
             return
-        fields = sorted(frame.values)
-        self.conn.report("no handler", frame.sender, fields, self._endpoint)
+        sender = frame.sender if frame.sender is None else one_line(frame.sender)
+        fields = one_line(repr(sorted(frame.values)))
+        self.conn.report("no handler", sender, fields, self._endpoint)
 
     def _be_watched(self) -> None:
         if not self.is_watched:
@@ -476,8 +481,16 @@ class Page:
                 await self.conn.turn_away(refused)
             except Exception as failure:
                 conn.report("error hook failed", hook.name, error=failure)
-        elif isinstance(error, BindingError) and frame is not None and frame.sender is not None:
-            self._shown = {frame.sender, *(self._shown or ())}
+        elif (
+            isinstance(error, BindingError)
+            and frame is not None
+            and 0 < len(frame.sender or "") <= _LONGEST_ID
+        ):
+            assert frame.sender is not None
+            if self._shown is None:
+                self._shown = set()
+            if len(self._shown) < _MOST_SHOWN:
+                self._shown.add(frame.sender)
             await conn.send(show_errors(error, frame.sender))
         elif isinstance(error, BindingError) and self._debug:
             conn.report("no place for errors")

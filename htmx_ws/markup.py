@@ -107,8 +107,9 @@ class Attributes(Mapping[str, str]):
     def __len__(self) -> int:
         return len(self._attributes)
 
-    def __html__(self) -> str:
-        return " ".join(f'{name}="{escape(value)}"' for name, value in self.items())
+    def __html__(self) -> HTML:
+        # Django asks for the text, and escapes it unless that is HTML too.
+        return HTML(" ".join(f'{name}="{escape(value)}"' for name, value in self.items()))
 
     __str__ = __html__
 

@@ -32,7 +32,8 @@ class Publication:
     """What is published once: ``messages`` for all, or ``render`` for each by ``variant``.
 
     ``exclude`` holds the ids of connections that are left out, or the tokens of their pages;
-    ``to`` the id of the only one meant. ``bytes(publication)`` is what other processes read.
+    ``to`` the id of the only one meant, or the token of its page.
+    ``bytes(publication)`` is what other processes read.
     """
 
     messages: tuple[Message, ...] = ()
@@ -45,7 +46,7 @@ class Publication:
         """Whether a page is meant."""
         if self.exclude and (conn.id in self.exclude or conn.page in self.exclude):
             return False
-        return self.to is None or conn.id == self.to
+        return self.to is None or self.to in (conn.id, conn.page)
 
     def __bytes__(self) -> bytes:
         if self.render is not None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from typing import Any, Final
 
+from .errors import one_line
 from .incidents import report
 from .wire.frame import Frame
 from .wire.serialise import Message
@@ -39,7 +40,8 @@ def report_reflection(messages: Iterable[Message]) -> None:
     for message in messages:
         for field, value in _texts(frame.values):
             if _METACHARACTER.search(value) and value in message.text:
-                report("unescaped", handler, field, field)
+                name = field if field.isidentifier() else "value"
+                report("unescaped", handler, one_line(field), name)
 
 
 def _texts(values: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ a refused handshake for ever, so a page that must stay away is accepted first an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from ipaddress import ip_address
@@ -139,8 +140,12 @@ def check_origin(scope: Mapping[str, Any], origins: Iterable[str] | None = None)
     if ALLOW_ALL in allowed:
         return None
     headers: dict[bytes, bytes] = {}
-    for name, value in scope.get("headers") or ():
-        name = name.lower()
+    for header in scope.get("headers") or ():
+        try:
+            name, value = header
+            name, value = bytes.lower(name), bytes(memoryview(value))
+        except (TypeError, ValueError):
+            return "it has a header that is not two bytes strings"
         if name in (b"origin", b"host") and name in headers:
             return f"it has two {name.decode().capitalize()} headers"
         headers[name] = value
@@ -189,6 +194,9 @@ def address_of(scope: Mapping[str, Any], proxies: int = 0) -> str:
 _FORWARDED: Final = b"x-forwarded-for"
 
 
+_BRACKETED: Final = re.compile(r"\[[^\[\]]+\](?::[0-9]*)?")
+
+
 def _split(origin: str) -> tuple[str, str, int] | None:
     """Scheme, host and port of an origin; None for anything that is not just these."""
     try:
@@ -199,7 +207,9 @@ def _split(origin: str) -> tuple[str, str, int] | None:
         return None
     if not parts.hostname or parts.path or not origin.isascii():
         return None
-    # urlsplit drops some of these without a word.
+    # urlsplit drops what is around brackets, and some of these, without a word.
+    if "[" in parts.netloc and _BRACKETED.fullmatch(parts.netloc) is None:
+        return None
     if any(char <= " " or char in "\\%?#@" for char in origin):
         return None
     return parts.scheme, parts.hostname, port

@@ -52,6 +52,8 @@ def sign(
 
 def unsign(keys: tuple[bytes, ...], token: str, to: str, purpose: str = "") -> str:
     """Give the value of a token; raises ``BadSignature`` for any that was not signed so."""
+    if not isinstance(token, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # pages' JSON
+        raise BadSignature("it is no text")
     body, _, signature = token.rpartition(".")
     given = signature.encode("utf-8", "surrogatepass")
     own = (_signature(key, body, to, purpose).encode() for key in keys)

@@ -12,7 +12,7 @@ compiled once and holds its validator.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Final, cast
 
 from pydantic import ConfigDict, Field, RootModel, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
@@ -114,6 +114,10 @@ def _validator(parameter: Parameter) -> Callable[[Any], Any]:
         ) from error
 
 
+#: No person reads more; and a page would be sent forty times what it sent.
+_MOST_ERRORS: Final = 50
+
+
 def _explain(error: ValidationError, data: Any, key: str, otherwise: str = "") -> BindingError:
     """The first message for each field, by the names that the form has for them."""
     fields: dict[str, str] = {}
@@ -128,6 +132,8 @@ def _explain(error: ValidationError, data: Any, key: str, otherwise: str = "") -
             parts.append(str(part))
         text = each["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
         fields.setdefault(".".join(parts) or otherwise, text)
+        if len(fields) == _MOST_ERRORS:  # of one field: a list of a frame has room for thousands
+            break
     return BindingError(fields)
 
 

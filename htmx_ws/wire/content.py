@@ -34,7 +34,7 @@ def html(template: str, /, *args: Any, **kwargs: Any) -> HTML:
     defeat it.
     """
     if not kwargs and len(args) == 1 and type(args[0]) is str:
-        return HTML(template.format(escape(args[0])))
+        return HTML(template.format(_escape(args[0])))
     return HTML(
         template.format(*map(_escaped, args), **{k: _escaped(v) for k, v in kwargs.items()})
     )
@@ -42,12 +42,17 @@ def html(template: str, /, *args: Any, **kwargs: Any) -> HTML:
 
 def _escaped(value: object) -> str:
     if type(value) is str:
-        return escape(value)
+        return _escape(value)
     if _is_html(type(value)):
         return render(value)
     if isinstance(value, (list, tuple)):
         return "".join(map(_escaped, value))
-    return escape(str(value))
+    return _escape(str(value))
+
+
+def _escape(text: str) -> str:
+    # Browsers drop NUL, and serialise refuses it; but here it was written by a page.
+    return escape(text).replace("\0", "\ufffd")
 
 
 def render(content: object) -> str:

@@ -17,7 +17,7 @@ from typing import Final
 from ..errors import FragmentError
 from .elements import ELEMENTS
 
-__all__ = ["id_selector", "normalise"]
+__all__ = ["LONG", "id_selector", "normalise"]
 
 # What an id may not hold bare in a selector: it is written as a six-digit escape.
 _ODD_IN_ID: Final = re.compile(r"^[0-9]|^-(?=[0-9]|$)|[^A-Za-z0-9_-]")
@@ -30,7 +30,7 @@ _TOKEN: Final = re.compile(
     r"""
     \\(?P<hex>[0-9a-fA-F]{1,6})[ \t\n\r\f]?
   | \\(?P<char>[^\n\r\f])
-  | (?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
+  | (?P<string>"(?:[^"\\\n\r\f]|\\.)*"|'(?:[^'\\\n\r\f]|\\.)*')
   | [ \t\n\r\f]*(?P<combinator>[>+~,=])[ \t\n\r\f]*
   | [ \t\n\r\f]*(?P<closing>[)\]])
   | (?P<opening>[(\[])[ \t\n\r\f]*
@@ -53,7 +53,10 @@ def _escape(odd: re.Match[str]) -> str:
     return f"\\{int(odd['hex'], 16) if kind == 'hex' else ord(odd[kind or 0]):06X}"
 
 
-@lru_cache(maxsize=4096)
+#: What an application writes itself is shorter; longer ones, of a page's making, are not kept.
+LONG: Final = 200
+
+
 def normalise(selector: str) -> str:
     """Write a CSS selector in the form that every htmx reads alike.
 
@@ -62,6 +65,11 @@ def normalise(selector: str) -> str:
     """
     if not isinstance(selector, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # users' input
         raise FragmentError(f"A target is a CSS selector such as '#log', not {selector!r}.")
+    return (_normalise if len(selector) <= LONG else _normalise.__wrapped__)(selector)
+
+
+@lru_cache(maxsize=4096)
+def _normalise(selector: str) -> str:
     stripped = selector.strip()
     if not stripped:
         raise FragmentError("The target is empty: name one, such as '#log'.")

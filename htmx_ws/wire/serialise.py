@@ -22,7 +22,7 @@ from .content import HTML, render
 from .elements import SVG_PARTS, TABLE_PARTS
 from .fragment import Fragment
 from .scan import Node, scan
-from .selector import id_selector, normalise
+from .selector import LONG, id_selector, normalise
 
 __all__ = ["SWAPS", "Message", "quick_text", "serialise"]
 
@@ -79,7 +79,7 @@ def serialise(
     no place and for markup that a browser would rebuild, ``TypeError`` for what is not HTML.
     """
     if type(content) is Fragment:
-        around = _around(content.style, content.target)
+        around = _place_of(content.style, content.target)
         if around is None:
             return _serialise_fragment(content)
         text = quick_text(content)
@@ -95,7 +95,7 @@ def serialise(
 
 def quick_text(fragment: Fragment) -> str | None:
     """Give the text of a fragment that is one plain message; None where there is more to it."""
-    around = _around(fragment.style, fragment.target)
+    around = _place_of(fragment.style, fragment.target)
     if around is None:
         return None
     html = fragment.content
@@ -148,6 +148,12 @@ def _around(style: str, target: str | None) -> tuple[str, str, str | None] | Non
         return None
     selector = normalise(target)
     return _opening("div", style, selector), "</div>", _superseded(style, selector)
+
+
+def _place_of(style: str, target: str | None) -> tuple[str, str, str | None] | None:
+    # What is long is of a page's making, and not to be kept.
+    keeps = not isinstance(target, str) or len(target) <= LONG
+    return (_around if keeps else _around.__wrapped__)(style, target)
 
 
 def _opening(tag: str, style: str, target: str) -> str:

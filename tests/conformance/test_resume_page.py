@@ -110,10 +110,10 @@ async def test_its_draft_is_sent_again(htmx: str) -> None:
     chat = Chat(htmx, more=block("html", "recover="))
     notes: list[str] = []
 
-    @chat.live._endpoints["/ws/{room}"].on("draft")
     async def note(text: str) -> None:
         notes.append(text)
 
+    chat.live._endpoints["/ws/{room}"].on("draft")(note)
     async with Page(chat.app, "/lobby", htmx=htmx) as ann:
         ann.fill("#draft textarea", "half a se")
         notes.clear()

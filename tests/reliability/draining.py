@@ -1,4 +1,9 @@
-"""A process that is drained: its pages go one after the other, and are told to come back."""
+"""A process that is drained: its pages go one after the other, and are told to come back.
+
+Evenly, that is: at each moment as many have gone as that share of the time has passed. How many
+went in each tenth of it says so to readers, and how far the pages were ahead or behind at the most
+says so to the gate, as a machine that stands still for a moment empties a tenth and fills the next.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +25,7 @@ class Drained:
     codes: frozenset[int]
     seconds: float  # from when it began until the drain returned
     shares: tuple[float, ...]  # of each tenth of the time: 1 where as many went as should
+    astray: float  # the most that a page was ahead or behind, as a share of the time
     hooks: dict[str, int]
     refused_with: int  # a page that comes meanwhile
 
@@ -37,7 +43,9 @@ async def measure_drain(count: int, seconds: float) -> Drained:
         await draining
         took = time.monotonic() - began
         hooks = await site.ask("count_hooks")
-    first = min(page.ended_at for page in pages)
-    parts = Counter(int((page.ended_at - first) / seconds * PARTS) for page in pages)
-    shares = tuple(parts[part] / (count / PARTS) for part in range(max(*parts, PARTS - 1) + 1))
-    return Drained(codes, took, shares, hooks, refused_with)
+    ended = sorted(page.ended_at for page in pages)
+    passed = [(at - ended[0]) / seconds for at in ended]
+    parts = Counter(int(share * PARTS) for share in passed)
+    shares = tuple(parts[part] / (count / PARTS) for part in range(PARTS))
+    astray = max(abs(share - number / count) for number, share in enumerate(passed))
+    return Drained(codes, took, shares, astray, hooks, refused_with)

@@ -96,11 +96,10 @@ async def dead(minutes: float) -> Rows:
 
 async def drain(minutes: float) -> Rows:
     found = await measure_drain(2_000, DRAIN_SECONDS)
-    shares = found.shares[:10]
     return {
         f"a drain of 2,000 pages in {DRAIN_SECONDS} s took": f"{found.seconds:.1f} s",
         "pages were closed with": ", ".join(map(str, sorted(found.codes))),
-        "pages in each tenth of that time": f"{200 * min(shares):.0f} to {200 * max(shares):.0f}",
+        "pages in each tenth of that time": f"{200 * min(found.shares):.0f} to {200 * max(found.shares):.0f}",
         "disconnect hooks run, and twice": f"{found.hooks['left']:,}, {found.hooks['twice']}",
         "a page that comes meanwhile gets": f"{found.refused_with}",
     }

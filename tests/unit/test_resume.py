@@ -405,6 +405,17 @@ async def test_a_page_that_is_left_out_gets_the_cursor_alone() -> None:
         assert (await receive(page, 1))[0] == ["3"]
 
 
+async def test_what_is_for_one_page_reaches_it_when_it_is_back() -> None:
+    story = Story()
+    since = await story.position()
+    await story.live.publish(ROOM, item(1), to="its-token")
+    async with story.page(f"{PATH}&htmx-ws-page=its-token") as page, story.page() as other:
+        await hello(page, since)
+        await hello(other, since)
+        assert (await receive(page, 1))[0] == ["1"]
+        assert (await receive(other, 1))[0] == [None]
+
+
 async def test_pages_that_do_not_resume_get_no_cursors() -> None:
     story = Story()
     async with story.page("/a") as page:
