@@ -232,12 +232,12 @@ class HtmxWS:
         declared first holds.
         """
         its_presence = Presence() if presence is True else presence or None
-        if not isinstance(its_presence, Presence | None):
+        if not isinstance(its_presence, Presence | None):  # pyright: ignore[reportUnnecessaryIsInstance]  # users'
             raise TypeError(f"presence is True or a Presence(...), not {its_presence!r}.")
         for name, hook in (("may_join", may_join), ("snapshot", snapshot)):
             if hook is not None and not callable(hook):
                 raise TypeError(f"{name} is called with a connection and a room: {hook!r} is not.")
-        if not isinstance(history, int) or history < 0:
+        if not isinstance(history, int) or history < 0:  # pyright: ignore[reportUnnecessaryIsInstance]  # users'
             raise ValueError(f"history is how many publications are kept, not {history!r}.")
         keep = Keep(history, max_age)
         self._hub.rules.declare(Room(pattern, may_join, its_presence, keep, snapshot))

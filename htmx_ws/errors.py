@@ -96,7 +96,7 @@ class Refused(HtmxWSError):
     """
 
     def __init__(self, reason: str = "", *, code: int = 1008, content: Any = None) -> None:
-        if not isinstance(reason, str):
+        if not isinstance(reason, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # users'
             raise TypeError(
                 f"The reason of a refusal is text, not {reason!r}: what the page is to get "
                 "before the close goes into content=, as Refused(content=redirect('/login/'))."

@@ -111,7 +111,8 @@ class Attributes(Mapping[str, str]):
         # Django asks for the text, and escapes it unless that is HTML too.
         return HTML(" ".join(f'{name}="{escape(value)}"' for name, value in self.items()))
 
-    __str__ = __html__
+    def __str__(self) -> str:
+        return self.__html__()
 
     def __repr__(self) -> str:
         return f"Attributes({self._attributes!r})"

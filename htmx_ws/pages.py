@@ -63,7 +63,8 @@ class PageMarkup:
             "A page's markup has parts: <div {{ page.connect }}>{{ page.hello }} ... </div>."
         )
 
-    __str__ = __html__
+    def __str__(self) -> str:
+        return self.__html__()
 
     @property
     def connect(self) -> Attributes:

@@ -96,10 +96,14 @@ async def dead(minutes: float) -> Rows:
 
 async def drain(minutes: float) -> Rows:
     found = await measure_drain(2_000, DRAIN_SECONDS)
+    tenths = [round(200 * share) for share in found.shares]
     return {
         f"a drain of 2,000 pages in {DRAIN_SECONDS} s took": f"{found.seconds:.1f} s",
         "pages were closed with": ", ".join(map(str, sorted(found.codes))),
-        "pages in each tenth of that time": f"{200 * min(found.shares):.0f} to {200 * max(found.shares):.0f}",
+        "pages in each tenth of that time": f"{min(tenths)} to {max(tenths)}",
+        "a page was ahead of an even pace, or behind it, by at most": (
+            f"{1000 * found.astray * DRAIN_SECONDS:.0f} ms"
+        ),
         "disconnect hooks run, and twice": f"{found.hooks['left']:,}, {found.hooks['twice']}",
         "a page that comes meanwhile gets": f"{found.refused_with}",
     }

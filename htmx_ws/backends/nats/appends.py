@@ -31,10 +31,10 @@ class Append:
     __slots__ = ("first_sent", "keep", "name", "payload", "place", "room", "since")
 
     def __init__(self, name: str, room: str, payload: bytes, keep: Keep | None) -> None:
-        self.name = name
-        self.room = room
-        self.payload = payload
-        self.keep = keep
+        self.name: str = name
+        self.room: str = room
+        self.payload: bytes = payload
+        self.keep: Keep | None = keep
         self.place: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         #: When it was appended, or sent last; and sent first.
         self.since: float = asyncio.get_running_loop().time()

@@ -20,7 +20,7 @@ from ...errors import BackendError
 __all__ = ["ERRORS", "Client", "close", "end", "is_cancelled", "open_link", "pause"]
 
 #: What goes wrong with networks and servers.
-ERRORS: Final = (Error, OSError, TimeoutError, BackendError)
+ERRORS: Final[tuple[type[Exception], ...]] = (Error, OSError, TimeoutError, BackendError)
 
 #: How long a server may take to take a connection, and a connection to close, in seconds.
 CONNECT_SECONDS: Final = 2.0

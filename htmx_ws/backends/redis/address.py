@@ -23,7 +23,7 @@ OPTIONS: Final[dict[str, Any]] = {
 }
 
 #: What a client raises, for the network or for the server.
-FAILURES: Final = (RedisError, OSError)
+FAILURES: Final[tuple[type[Exception], ...]] = (RedisError, OSError)
 
 #: How the answers of a server begin that may take later what it does not take now.
 _FOR_NOW: Final = ("BUSY", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "OOM", "READONLY")

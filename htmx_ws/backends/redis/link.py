@@ -27,8 +27,8 @@ class Link:
     """Runs scripts, and notes and logs when Redis goes away and comes back."""
 
     def __init__(self, address: Address) -> None:
-        self.address = address
-        self.keys = Keys(address.prefix)
+        self.address: Address = address
+        self.keys: Keys = Keys(address.prefix)
         # Who tries again is this package, which knows what may be sent twice. Without errors to
         # look for, redis-py does not even connect again by itself, which in pub/sub two tasks
         # would do at once.

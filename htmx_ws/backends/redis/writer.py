@@ -56,7 +56,7 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._backoff = Backoff()
         #: Whether what was tried last was not taken, for now.
-        self.is_stuck = False
+        self.is_stuck: bool = False
         self._work, self._idle = asyncio.Event(), asyncio.Event()
         self._writing = self._loop.create_task(self._write(), name="htmx-ws-redis-writer")
 
