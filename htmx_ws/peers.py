@@ -161,15 +161,14 @@ class Peers:
         """Say that this process is there, until it is cancelled."""
         self.greet()
         beat: asyncio.Task[BackendError | None] | None = None
-        is_late = False
+        late: asyncio.Task[BackendError | None] | None = None
         while True:
             await asyncio.sleep(BEAT_SECONDS)
             if beat is not None and not beat.done():  # it waits for the broker: so would another
-                if not is_late:
+                if late is not beat:
                     self.greet()
-                is_late = True
+                late = beat
                 continue
-            is_late = False
             if not self._hears or not (self.is_settled or self._settling):
                 self.greet()
             elif self._was_not_heard:
@@ -247,7 +246,8 @@ class Peers:
         before, number = self._counts.get(peer), said["number"]
         self._counts[peer] = number
         self.others[peer] = asyncio.get_running_loop().time()
-        if said["does"] == "hello" or said.get("part") == 0:  # it is about to tell all
+        tells_all = said.get("part") == 0 and said["of"] == peer
+        if tells_all or said["does"] == "hello":  # after which it does
             self._are_to_tell.discard(peer)
         elif before is None and not self.is_settled:
             self._are_to_tell.add(peer)

@@ -129,7 +129,7 @@ class Roll:
     def enter(self, conn: Connection, room: str, ready: asyncio.Future[bool] | None = None) -> None:
         """Take note that a page has joined a room, of which others hear when that is ready."""
         rule = self._rule_of(room)
-        if rule is None or (room, conn) in self._keys or self._is_over:
+        if rule is None or (room, conn) in self._keys:
             return
         key = self._keys[room, conn] = _key_of(conn, rule)
         place = room, key
@@ -182,8 +182,6 @@ class Roll:
         silent = [timer for timer, _ in self._silent.values()]
         for timer in (*self._leaving.values(), *self._burying.values(), *silent):
             timer.cancel()
-        for timers in (self._leaving, self._burying, self._silent):
-            timers.clear()
 
     async def have_called(self) -> None:
         """Wait until the hooks have run, but not for long."""
@@ -224,10 +222,7 @@ class Roll:
             return
         elif does in ("settled", "missed"):
             self._tell()
-        elif does == "hello" and by == me:
-            self._have_told.clear()
-            self._buried.clear()
-        elif does == "hello":
+        elif does == "hello" and by != me:
             self._tell_soon()
             self._wait_for_silent(by)
         elif does == "tell" and said["whom"] == me:
@@ -338,7 +333,7 @@ class Roll:
     def _inherit(self, peer: str, who: list[list[Any]], *, has_gone: bool) -> None:
         """Take note of what another tells of a process."""
         peers = self._peers
-        if peers.is_settled or self._is_over or peer in self._have_told or peer == peers.id:
+        if peers.is_settled or peer in self._have_told or peer == peers.id:
             return
         gone = self._buried
         self._join(peer, [each for each in who if (peer, self._grace_of(each[0])) not in gone])

@@ -250,6 +250,13 @@ async def test_something_may_be_told_of_each(start: Start) -> None:
     assert a.hub.roll.look("chat:a") == b.hub.roll.look("chat:a") == told
 
 
+async def test_as_much_may_be_told_of_one_as_goes_into_a_message(start: Start) -> None:
+    a, b = await settled(start, 2, rule=Presence(about=lambda conn: "x" * 65_534))
+    a.visit("ann")
+    await pass_by(1)
+    assert b.hub.roll.look("chat:a") == [Present("ann", "x" * 65_534)]
+
+
 async def test_what_is_told_of_the_first_page_holds(start: Start) -> None:
     told = iter("first second third".split())
     a, b = await settled(start, 2, rule=Presence(about=lambda conn: next(told)))
@@ -272,7 +279,7 @@ async def fails_with(conn: object) -> object:
         (lambda conn: 1 / 0, "ZeroDivisionError"),
         (lambda conn: b"bytes", "TypeError: Object of type bytes is not JSON serializable"),
         (lambda conn: {conn}, "TypeError: Object of type set is not JSON serializable"),
-        (lambda conn: "x" * 70_000, "LimitError: 70002 bytes are told of one, over the limit of"),
+        (lambda conn: "x" * 65_535, "LimitError: 65537 bytes are told of one, over the limit of"),
     ],
 )
 async def test_what_cannot_be_told_of_one_is_logged_and_he_is_there(
@@ -487,6 +494,30 @@ async def test_a_process_that_is_not_settled_tells_what_it_has_said(
     assert hooks.said == ["ann joins chat:a", "bob joins chat:a"]
 
 
+async def test_whoever_has_gone_is_forgotten(start: Start) -> None:
+    a, b, c = await settled(start, 3)
+    for process in (a, b, c):
+        pages = [process.visit(who, "chat:a", "chat:b") for who in ("ann", process.id)]
+        await pass_by(0.1)
+        for page in pages:
+            page.go()
+    await settled(start)
+    await deaf_and_dumb(b, 2 * DEAD_SECONDS)
+    a.hub.report_gap(ROOM, "a test")
+    part = {"who": [["chat:a", "cal", None]], "part": 0, "is_last": False, "has_gone": False}
+    c.hub.peers.say("roll", of=c.id, **part)
+    await c.hub.stop()
+    await pass_by(5 * DEAD_SECONDS)
+    for process in (a, b):
+        roll = process.hub.roll
+        kept = [roll._keys, roll._pages, roll._here, roll._said, roll._leaving, roll._all]
+        kept += [roll._parts, roll._silent, roll._have_told, roll._buried, roll._burying]
+        kept += [roll._calls, roll._last_call, process.hub.peers._are_to_tell]
+        assert not any(kept), kept
+        assert roll._telling is None
+        assert process.hub.peers._counts.keys() == {process.id, *process.hub.peers.others}
+
+
 # --- a process that starts in the place of another -------------------------------------
 
 
@@ -545,10 +576,11 @@ async def test_one_process_tells_for_those_that_cannot(start: Start) -> None:
 
 
 async def test_whoever_has_nobody_is_not_told_of(start: Start) -> None:
-    a, b = await settled(start, 2)
+    a, b, c = await settled(start, 3)
     await a.hub.stop()
+    await b.kill()
     await settled(start)
-    assert {said["of"] for said in b.said("roll")} == {b.id}
+    assert {said["of"] for said in c.said("roll")} == {c.id}
 
 
 async def test_a_process_that_tells_late_is_taken_at_its_own_word(
@@ -584,6 +616,7 @@ async def test_what_a_process_told_of_itself_is_not_told_by_another(
     await pass_by(0.4)
     assert new.look() == ["ann"]
     page.go()
+    new.hub.peers.say("beat")
     await pass_by(0.3)
     assert {said["of"] for said in b.said("roll")} == {a.id, b.id}
     assert (b.look(), new.look()) == (["ann"], [])
@@ -603,6 +636,7 @@ async def test_who_is_told_of_is_not_who_was_buried_meanwhile(start: Start, bus:
     await bus.quiet()
     b.hub.roll._join(a.id, [["chat:a", "ann", None]])
     b.hub.roll.forget(a.id)
+    new.hub.peers.say("beat")
     await pass_by(0.5)
     assert {said["of"] for said in b.said("roll")} == {a.id, b.id}
     assert new.look() == []
@@ -620,6 +654,38 @@ async def test_who_was_told_of_may_go_like_any_other(start: Start, hooks: Hooks)
     await pass_by(60)
     assert new.look() == []
     assert hooks.said == ["ann joins chat:a", "ann leaves chat:a"]
+
+
+async def test_who_was_told_of_as_gone_is_there_for_the_grace_and_no_longer(
+    start: Start, hooks: Hooks
+) -> None:
+    a, b = await settled(start, 2)
+    a.visit("ann")
+    await pass_by(1)
+    await a.hub.stop()
+    new = await settled(start)
+    await b.hub.stop()
+    await pass_by(GRACE - 1)
+    assert new.look() == ["ann"]
+    await pass_by(1.5)
+    assert new.look() == []
+    assert hooks.said == ["ann joins chat:a", "ann leaves chat:a"]
+
+
+async def test_who_is_not_settled_tells_of_nobody(start: Start, bus: Bus) -> None:
+    """It may not know that they were buried long ago."""
+    a, b = await settled(start, 2)
+    a.visit("ann")
+    await pass_by(1)
+    await a.kill()
+    b.hub.report_gap(ROOM, "a test")
+    b.backend.misses = lambda room, payload: b'"hello"' in payload and b.id.encode() in payload
+    await bus.quiet()
+    new = await start()
+    await pass_by(SETTLE_SECONDS)
+    assert {said["of"] for said in b.said("roll")} == {b.id}
+    assert new.look() == []
+    b.backend.misses = lambda room, payload: False
 
 
 async def test_a_process_that_asks_twice_is_told_twice(start: Start, bus: Bus) -> None:
@@ -788,6 +854,20 @@ async def test_a_process_that_is_back_too_late_tells_anew_who_is_there(
     assert hooks.said[2:] == ["ann leaves chat:a", "ann joins chat:a"]
 
 
+async def test_a_process_that_hears_that_it_has_gone_tells_anew_who_is_there(
+    start: Start, bus: Bus, hooks: Hooks
+) -> None:
+    a, b = await settled(start, 2)
+    a.visit("ann")
+    await pass_by(1)
+    b.hub.peers.say("gone", whom=a.id, grace=GRACE)
+    await bus.quiet()
+    assert a.look() == b.look() == []
+    await pass_by(0.5)
+    assert a.look() == b.look() == ["ann"]
+    assert hooks.said[1:] == ["ann leaves chat:a", "ann joins chat:a"]
+
+
 async def test_a_process_that_is_lost_twice_is_buried_once(
     start: Start, bus: Bus, hooks: Hooks
 ) -> None:
@@ -810,9 +890,10 @@ async def test_a_process_that_is_lost_twice_is_buried_once(
 
 
 async def test_what_a_process_missed_it_is_told_again(start: Start, hooks: Hooks) -> None:
-    a, b = await settled(start, 2)
+    a, b, c = await settled(start, 3)
     ann = a.visit("ann")
     await pass_by(1)
+    told = len(c.said("roll"))
     b.backend.misses = lambda room, payload: b'"join"' in payload or b'"leave"' in payload
     a.visit("bob")
     ann.go()
@@ -821,6 +902,7 @@ async def test_what_a_process_missed_it_is_told_again(start: Start, hooks: Hooks
     await pass_by(BEAT_SECONDS + 1)
     assert a.look() == b.look() == ["bob"]
     assert hooks.said == ["ann joins chat:a", "bob joins chat:a", "ann leaves chat:a"]
+    assert len(c.said("roll")) == told  # nobody else is asked
 
 
 async def test_what_happened_in_an_outage_is_told_after_it(
@@ -1072,7 +1154,7 @@ async def test_what_a_hook_publishes_reaches_the_page_that_joined(start: Start, 
 
 
 async def test_who_left_before_his_room_was_subscribed_never_came(
-    start: Start, bus: Bus, hooks: Hooks
+    start: Start, bus: Bus, hooks: Hooks, caplog: pytest.LogCaptureFixture
 ) -> None:
     rule = Presence(grace=0, on_join=hooks.joined, on_leave=hooks.left)
     a = await settled(start, rule=rule)
@@ -1085,6 +1167,20 @@ async def test_who_left_before_his_room_was_subscribed_never_came(
     await pass_by(1)
     assert a.said("join") == []
     assert hooks.said == []
+    assert caplog.messages == []
+
+
+async def test_who_was_told_before_his_room_was_subscribed_is_not_told_again(
+    start: Start, bus: Bus, hooks: Hooks
+) -> None:
+    a = await start()
+    a.backend.holds_subscriptions = True
+    a.visit("ann")
+    await pass_by(SETTLE_SECONDS + 0.5)
+    assert hooks.said == ["ann joins chat:a"]
+    a.backend.confirm()
+    await pass_by(1)
+    assert a.said("join") == []
 
 
 page_of: ContextVar[str] = ContextVar("page_of", default="nobody")
