@@ -1348,6 +1348,7 @@ async def test_at_the_end_nobody_is_asked_or_told_anything_any_more(start: Start
     a.hub.peers._lose(b.id)
     a.hub.roll.leave(page.conn, "chat:a")
     a.hub.roll.enter(page.conn, "chat:a")
+    a.visit("cal")
     await pass_by(1)
     assert [len(a.said(does)) for does in ("roll", "join", "leave", "gone")] == before
 
