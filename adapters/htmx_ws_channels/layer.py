@@ -33,6 +33,7 @@ from channels.layers import InMemoryChannelLayer, get_channel_layer
 from django.core.exceptions import ImproperlyConfigured
 
 from htmx_ws.backends import History, Keep, Position, Receiver, SyncAppender
+from htmx_ws.backends.tasks import end
 from htmx_ws.dual import Waiting
 from htmx_ws.errors import BackendError
 
@@ -168,9 +169,7 @@ class ChannelLayerBackend:
             async with asyncio.timeout(STOP_SECONDS):
                 await self._unsent.join()
         self._receiver = None
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         while not self._unsent.empty():
             room, _, _, place = self._unsent.get_nowait()
             place.set_exception(BackendError(f"What was published to {room!r} was not sent."))

@@ -134,7 +134,8 @@ def in_a_loop(
                 async with asyncio.timeout(10 * suite.seconds):
                     await test(suite, stage)
             finally:
-                await stage.end()
+                async with asyncio.timeout(2 * suite.seconds):
+                    await stage.end()
 
         asyncio.run(play())
 

@@ -20,6 +20,7 @@ from ...errors import BackendError
 from ..contract import History, Keep, Position, Receiver, SyncAppender
 from ..keeps import KEEPS_NOTHING, Keeps
 from ..sync import LoopAppender
+from ..tasks import end
 from .appends import Appends
 from .follower import Follower
 from .jetstream import (
@@ -31,7 +32,7 @@ from .jetstream import (
     subject_of,
     write_headers,
 )
-from .link import ERRORS, Client, close, end, is_cancelled, open_link, pause
+from .link import ERRORS, Client, close, is_cancelled, open_link, pause
 from .stream import Incoming, Stream
 
 __all__ = ["NatsBackend"]
@@ -98,7 +99,7 @@ class NatsBackend:
                 async with asyncio.timeout(STOP_SECONDS):
                     await self._appends.wait_until_quiet()
         self._follower.end()
-        await end(running)
+        await end([running])
         self._appends.fail_all("this process ends")
 
     async def _run(self, tried: asyncio.Future[None]) -> None:
@@ -165,7 +166,7 @@ class NatsBackend:
                 if self._trouble.is_set() or client.is_closed:
                     break
         finally:
-            await end(sending)
+            await end([sending])
             if consumer is not None:
                 await consumer.end()
 

@@ -17,7 +17,7 @@ from nats.errors import Error, NoServersError
 
 from ...errors import BackendError
 
-__all__ = ["ERRORS", "Client", "close", "end", "is_cancelled", "open_link", "pause"]
+__all__ = ["ERRORS", "Client", "close", "is_cancelled", "open_link", "pause"]
 
 #: What goes wrong with networks and servers.
 ERRORS: Final[tuple[type[Exception], ...]] = (Error, OSError, TimeoutError, BackendError)
@@ -91,13 +91,6 @@ def is_cancelled() -> bool:
     """Whether somebody cancels this task; else a CancelledError is one that nats-py let out."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-async def end(task: asyncio.Task[None]) -> None:
-    """Cancel a task until it has ended: nats-py loses a cancellation now and then."""
-    while not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=0.1)
 
 
 def pause() -> Awaitable[None]:

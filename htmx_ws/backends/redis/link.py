@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
 from typing import Any, Final
 
 from redis.asyncio import Redis
@@ -15,7 +14,7 @@ from redis.exceptions import ConnectionError, NoScriptError
 from .address import FAILURES, OPTIONS, Address
 from .calls import Call, Keys
 
-__all__ = ["Link", "end"]
+__all__ = ["Link"]
 
 _log = logging.getLogger("htmx_ws")
 
@@ -85,19 +84,3 @@ class Link:
     async def close(self) -> None:
         """Let go of all connections."""
         await self.client.aclose(close_connection_pool=True)
-
-
-async def end(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Cancel tasks, and wait until they have ended.
-
-    More than once: redis-py waits by asyncio.wait_for, which before Python 3.12 forgets that it is
-    cancelled when what it waits for is done in the same moment.
-    """
-    left = set(tasks)
-    while left:
-        for task in left:
-            task.cancel()
-        done, left = await asyncio.wait(left, timeout=0.1)
-        for task in done:
-            if not task.cancelled():
-                task.exception()  # which somebody has asked for, or nobody needs to know

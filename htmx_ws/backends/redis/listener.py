@@ -16,9 +16,10 @@ from redis.exceptions import ResponseError
 
 from ..contract import Receiver
 from ..keeps import Keeps
+from ..tasks import end
 from .address import FAILURES, Backoff
 from .calls import read_answers, read_message, write_keeps
-from .link import Link, end
+from .link import Link
 from .order import MOST_HELD, Answer, Order
 
 __all__ = ["Listener"]

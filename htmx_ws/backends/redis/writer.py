@@ -17,9 +17,10 @@ from redis.exceptions import ResponseError, TimeoutError
 
 from ...errors import BackendError
 from ..contract import Keep
+from ..tasks import end
 from .address import FAILURES, Backoff, is_for_now
 from .calls import Given, Item, read_given
-from .link import Link, end
+from .link import Link
 
 __all__ = ["Writer"]
 
