@@ -133,6 +133,7 @@ class HtmxWS:
         self._has_looked = False
         self._identify = self.host.identify if identify is None else identify
         self._endpoints: dict[str, Endpoint] = {}
+        self._around: list[Callable[..., Any]] = []
         self._hub = Hub(
             from_url(backend) if isinstance(backend, str) else backend or MemoryBackend(),
             strict_html=strict_html,
@@ -174,6 +175,8 @@ class HtmxWS:
         endpoint = self._endpoints[path] = Endpoint(
             path, target, swap, name=name, host=self.host, app=self
         )
+        for function in self._around:
+            endpoint.around(function)
         return endpoint
 
     def ws(
@@ -207,6 +210,16 @@ class HtmxWS:
             return function
 
         return register
+
+    def around(self, function: F) -> F:
+        """Register what runs around each handler of each endpoint: see ``Endpoint.around``.
+
+        On one endpoint alone: ``@chat.around``.
+        """
+        for endpoint in self._endpoints.values():
+            endpoint.around(function)
+        self._around.append(function)
+        return function
 
     # --- rooms -------------------------------------------------------------------------
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from types import CodeType
 from typing import Any, Final, Literal, Protocol, TypeVar, overload
 
-from .binding import compile_error_hook, compile_handler, compile_hook
+from .binding import Bind, compile_around, compile_error_hook, compile_handler, compile_hook
 from .errors import BindingError, RegistrationError
 from .host import Around, Host
 from .results import DEFAULT, Runtime, render_now
@@ -26,7 +26,10 @@ from .wire.frame import Frame
 from .wire.selector import id_selector, normalise
 from .wire.serialise import SWAPS
 
-__all__ = ["Endpoint", "Handler", "show_errors"]
+__all__ = ["Endpoint", "Handler", "Wrapper", "show_errors"]
+
+#: A generator function that runs around handlers, and what binds its arguments.
+Wrapper = tuple[Callable[..., AsyncGenerator[Any, None]], Bind]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -127,6 +130,8 @@ class Endpoint:
         self.connect: Handler | None = None
         self.disconnect: Handler | None = None
         self.error: Handler | None = None
+        #: What runs around each handler, the outermost first.
+        self.wrappers: list[Wrapper] = []
         self._fallback: Handler | None = None
         #: Who answers every frame, where nothing has to be looked up.
         self.sole: Handler | None = None
@@ -272,6 +277,29 @@ class Endpoint:
         self._refuse_second(self.error, handler)
         self.error = handler
         self._registered.append(lambda other: other.on_error(function))
+        return function
+
+    def around(self, function: F) -> F:
+        """Register what runs around each handler: an async generator that yields in its place.
+
+        What it raises before is answered as the handler's own error; an error of the handler is
+        raised where it yields. Where it returns without, the handler is not called. The first
+        that is registered is the outermost. Hooks are not handlers.
+        """
+        if not inspect.isasyncgenfunction(_innermost(function)):
+            raise RegistrationError(
+                f"{name_of(function)} is to run around handlers: write it with `async def`, and "
+                "with one `yield` where the handler runs."
+            )
+        framework = self.host.around(function, self.path.text)
+        if framework is not None and framework.names:
+            raise RegistrationError(
+                f"{name_of(function)} runs around handlers, where {sorted(framework.names)} cannot "
+                "be had: only handlers and hooks are given what a framework provides."
+            )
+        bind = compile_around(function, self.path_names, self.host.types)
+        self.wrappers.append((function, bind))
+        self._registered.append(lambda other: other.around(function))
         return function
 
     def _make(

@@ -23,6 +23,7 @@ from time import perf_counter
 from types import coroutine
 from typing import Any, Final, TypeVar, cast
 
+from .around import within
 from .clock import Clock
 from .connection import TOO_SLOW, Connection
 from .cursor import RESERVED
@@ -101,7 +102,7 @@ class Page:
         self._context = copy_context()
         # Handlers run in the page's own context until one of them sets a variable: then the
         # following ones each get a copy of what it was before.
-        self._isolates = debug or conn.telemetry is not None
+        self._isolates = debug or conn.telemetry is not None or bool(endpoint.wrappers)
         self._holds = conn.limits.slow_pages == "hold"
         self._most_fields = conn.limits.frame_fields
         self._plain = not debug and conn.places_nothing
@@ -245,7 +246,7 @@ class Page:
         if self._debug:
             handling.set((frame, handler.name))
 
-        async def call(more: Mapping[str, Any]) -> None:
+        async def answer(more: Mapping[str, Any]) -> None:
             calling = handler.call(**arguments, **more)
             if handler.cancel:
                 result = await self._watch_over(self.conn.spawn(calling, handler.work_name))
@@ -254,6 +255,9 @@ class Page:
             if result is not None:
                 await self._send_result(result, handler)
 
+        call: Call = answer
+        for wrapper in reversed(self._endpoint.wrappers):
+            call = within(wrapper, self.conn, frame, call)
         await self._run_around(handler, frame, call)
 
     async def _run_around(self, handler: Handler, frame: Frame | None, call: Call) -> None:

@@ -26,6 +26,7 @@ __all__ = [
     "Bind",
     "Parameter",
     "Take",
+    "compile_around",
     "compile_error_hook",
     "compile_handler",
     "compile_hook",
@@ -42,10 +43,15 @@ class Bind(Protocol):
 # The name of the argument; its key in the form and the type that needs no reading, where there
 # is one; and what gives it otherwise.
 _Step = tuple[str, str, type | None, Take]
-_Third = Literal["form", "query", "error"]
+_Third = Literal["form", "query", "error", "around"]
 #: What fills parameters of a type.
 Types = Mapping[Any, Take]
 _NO_TYPES: Final[Types] = {}
+#: Who takes no values by their names, and what there is instead.
+_WITHOUT_VALUES: Final = {
+    "error": ("an error hook", tuple(SERVER)),
+    "around": ("what runs around handlers", tuple(name for name in SERVER if name != "error")),
+}
 
 
 def compile_handler(
@@ -88,6 +94,16 @@ def compile_error_hook(
     Raises ``RegistrationError``; what it gives raises ``BindingError``.
     """
     return _compile(hook, path, "error", types, filled)
+
+
+def compile_around(
+    function: Callable[..., Any], path: Collection[str], types: Types = _NO_TYPES
+) -> Bind:
+    """Compile what runs around handlers takes: server values and path parameters.
+
+    Raises ``RegistrationError``; what it gives raises ``BindingError``.
+    """
+    return _compile(function, path, "around", types, ())
 
 
 def _compile(
@@ -138,11 +154,12 @@ def _steps(
             yield name, name, None, types[arms[0]]
         elif name in path:
             yield name, name, None, path_reader(parameter)
-        elif third != "error":
+        elif third in ("form", "query"):
             form.append(parameter)
         elif parameter.info.is_required():
+            who, names = _WITHOUT_VALUES[third]
             raise parameter.refuse(
-                f"is nothing that an error hook gets. It gets {', '.join(SERVER)} and the path's "
+                f"is nothing that {who} gets. It gets {', '.join(names)} and the path's "
                 "parameters; the values of the form are in `data`, and what a framework's path "
                 "adds above ours is in `conn.path_params`."
             )

@@ -167,7 +167,7 @@ def server_source(parameter: Parameter, path: Collection[str], third: str) -> st
     for key, kind in _INJECTED.items():
         if arms and all(is_a(arm, kind) for arm in arms) and (key != "error" or third == "error"):
             source = key
-    if name == "data" and source is None and parameter.is_model and third != "error":
+    if name == "data" and source is None and parameter.is_model and third in ("form", "query"):
         return None  # the values all the same, read as a model
     if name in SERVER and (name != "error" or third == "error"):
         if name in path:

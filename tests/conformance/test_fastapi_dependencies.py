@@ -15,7 +15,7 @@ from fastapi import (
     Header,
 )
 
-from htmx_ws import Connection
+from htmx_ws import Connection, RegistrationError
 from htmx_ws.testing import Socket
 from htmx_ws_fastapi import HtmxWS, connection
 
@@ -296,3 +296,30 @@ async def test_an_error_that_a_dependency_keeps_to_itself_is_answered_all_the_sa
     async with Socket(an_app(live), "/chat") as page:
         await page.send()
         assert "failed: not here" in await page.receive()
+
+
+async def test_what_runs_around_handlers_is_around_them_and_takes_no_dependencies(
+    live: HtmxWS, notes: Notes
+) -> None:
+    Db = Annotated[str, Depends(notes.resource())]
+
+    @live.around
+    async def note(conn: Connection) -> AsyncIterator[None]:
+        notes.append("before")
+        yield
+        notes.append("after")
+
+    @live.ws("/ws")
+    async def say(db: Db) -> Any:
+        notes.append(db)
+        return line("said")
+
+    async def in_transaction(db: Db) -> AsyncIterator[None]:
+        yield
+
+    with pytest.raises(RegistrationError, match=r"where \['db'\] cannot be had"):
+        live.around(in_transaction)
+    async with Socket(an_app(live), "/ws") as page:
+        await page.send()
+        assert "said" in await page.receive()
+    assert notes == ["db opens", "before", "db", "after", "db closes"]

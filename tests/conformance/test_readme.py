@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -107,6 +110,32 @@ async def test_the_rule_of_a_room_in_the_guide_lets_members_in() -> None:
                 assert "in" in await page.receive()
             else:
                 assert await page.closed() == 4403
+
+
+async def test_around_the_handlers_of_the_guide_are_a_transaction_and_a_right() -> None:
+    live, notes = HtmxWS(), list[str]()
+    chat = live.endpoint("/{room}")
+
+    class Database:
+        @asynccontextmanager
+        async def begin(self) -> AsyncIterator[str]:
+            notes.append("begin")
+            yield "a transaction"
+            notes.append("commit")
+
+    run_guide("def in_a_transaction", live=live, chat=chat, html=html, database=Database())
+
+    @chat.on_message
+    async def say(conn: Connection) -> Any:
+        notes.append(conn.state.transaction)
+        return html('<p id="status">Said.</p>')
+
+    for may, said in ((True, "Said."), (False, "You may only read here.")):
+        user = SimpleNamespace(may_write=may)
+        async with Socket(live, "/a", scope={"user": user}) as page:
+            await page.send()
+            assert said in await page.receive()
+    assert notes == ["begin", "a transaction", "commit", "begin", "commit"]
 
 
 async def test_the_login_of_the_guide_ends() -> None:
