@@ -131,6 +131,7 @@ class HtmxWS:
         self._drain_seconds = drain_seconds
         self._telemetry = telemetry
         self._has_looked = False
+        self._has_warned_of_rooms = False
         self._identify = self.host.identify if identify is None else identify
         self._endpoints: dict[str, Endpoint] = {}
         self._around: list[Callable[..., Any]] = []
@@ -413,8 +414,16 @@ class HtmxWS:
         """
         if page is None:
             page = self.new_page(to=to) if self._page_tokens else new_page()
-        rooms = (rooms,) if isinstance(rooms, str) else rooms
+        rooms = [rooms] if isinstance(rooms, str) else list(rooms)
         kept = [room for room in rooms if self._hub.rules.of(room).keep.most]
+        if rooms and not kept and not self._has_warned_of_rooms:
+            self._has_warned_of_rooms = True
+            _log.warning(
+                "The page of %r is to resume in rooms of which none keeps a history, so what is "
+                "published while it is away is lost: live.room(%r, history=100)",
+                str(url),
+                rooms[0],
+            )
         attributes = self.connect_attrs(url, page=page)
         return PageMarkup(attributes, page, element, self._hub.where(kept))
 

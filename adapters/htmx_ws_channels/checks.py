@@ -14,6 +14,7 @@ from typing import Any, Final
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from htmx_ws import ALLOW_ALL, Endpoint, Limits, MemoryBackend, scripts
@@ -146,12 +147,29 @@ def _origins(live: Any) -> Iterator[CheckMessage]:
 
 
 def _backend(live: Any) -> Iterator[CheckMessage]:
-    if live is not None and not settings.DEBUG and isinstance(live._hub.backend, MemoryBackend):
+    if live is None:
+        return
+    from channels.layers import InMemoryChannelLayer
+
+    from .layer import ChannelLayerBackend
+
+    carries = live._hub.backend
+    if isinstance(carries, ChannelLayerBackend):
+        try:
+            carries = carries.layer()
+        except ImproperlyConfigured as error:
+            yield Error(
+                f"The backend of htmx-ws cannot be used: {error}",
+                hint="Add it, or take another backend: HTMX_WS = {'BACKEND': 'redis://...'}.",
+                id="htmx_ws.E012",
+            )
+            return
+    if not settings.DEBUG and isinstance(carries, (MemoryBackend, InMemoryChannelLayer)):
         yield Warning(
             "Rooms are kept in the memory of each process, so pages of one process do not hear "
             "what is published in another: a second worker, a shell, a task queue.",
-            hint="Serve with one process, or silence this check: "
-            'SILENCED_SYSTEM_CHECKS = ["htmx_ws.W007"].',
+            hint="Share them: HTMX_WS = {'BACKEND': 'redis://...'}; serve with one process; or "
+            'silence this check: SILENCED_SYSTEM_CHECKS = ["htmx_ws.W007"].',
             id="htmx_ws.W007",
         )
 

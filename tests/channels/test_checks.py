@@ -24,6 +24,7 @@ from django.urls import path
 from htmx_ws import ALLOW_ALL
 from htmx_ws_channels import HtmxWS, checks
 from htmx_ws_channels.conf import DEFAULTS
+from htmx_ws_channels.layer import ChannelLayerBackend
 
 from .project.asgi import site
 
@@ -60,6 +61,7 @@ nothing_of_ours = ProtocolTypeRouter({"http": site})
 for_everybody = HtmxWS(origins=[ALLOW_ALL], backend=cast(Any, SharedBackend()))
 for_its_pages = HtmxWS(origins=[ALLOW_ALL], page_tokens=True, backend=cast(Any, SharedBackend()))
 in_memory = HtmxWS()
+by_a_layer = HtmxWS(backend=ChannelLayerBackend())
 
 
 class Endless:
@@ -202,6 +204,22 @@ def test_w007_rooms_are_kept_by_each_process() -> None:
     (warning,) = found(HTMX_WS={"LIVE": f"{HERE}.in_memory"}, **silenced)
     with override_settings(**silenced):
         assert warning.is_silenced()
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        ({"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}, ["htmx_ws.W007"]),
+        ({"default": {"BACKEND": "channels_redis.core.RedisChannelLayer"}}, []),
+        ({}, ["htmx_ws.E012"]),
+    ],
+    ids=str,
+)
+def test_e012_a_channel_layer_has_to_be_there_w007_and_shared(
+    layers: dict[str, Any], expected: list[str]
+) -> None:
+    said = found(HTMX_WS={"LIVE": f"{HERE}.by_a_layer"}, CHANNEL_LAYERS=layers)
+    assert [each.id for each in said] == expected
 
 
 @pytest.mark.parametrize(

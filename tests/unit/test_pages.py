@@ -46,6 +46,16 @@ async def test_its_cursors_say_where_rooms_are_that_keep_a_history() -> None:
     assert page.token in page.field
 
 
+async def test_rooms_that_keep_nothing_are_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    live = an_app()
+    for _ in range(2):
+        assert "htmx-ws-at" not in (await live.page("/ws", rooms=["other"])).hello
+    await live.page("/ws", rooms=["chat:a", "other"])
+    [said] = caplog.messages
+    assert "'/ws'" in said
+    assert "live.room('other', history=100)" in said
+
+
 async def test_one_room_needs_no_list() -> None:
     live = an_app()
     assert (await live.page("/ws", rooms="chat:a")).hello.count('name="htmx-ws-at"') == 1
