@@ -26,7 +26,7 @@ from contextlib import suppress
 from hashlib import sha256
 from random import uniform
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from asgiref.sync import async_to_sync
 from channels.layers import InMemoryChannelLayer, get_channel_layer
@@ -38,6 +38,8 @@ from htmx_ws.dual import Waiting
 from htmx_ws.errors import BackendError
 
 __all__ = ["ChannelLayerBackend"]
+
+T = TypeVar("T")
 
 _log = logging.getLogger("htmx_ws")
 
@@ -51,6 +53,9 @@ AGAIN_SECONDS: Final = 3_600.0
 #: How long a layer may take to take a message, in seconds, and how many may wait for it.
 SEND_SECONDS: Final = 10.0
 MOST_WAITING: Final = 1_000
+
+#: How long a thread waits for what the loop that serves does for it, in seconds.
+WAIT_SECONDS: Final = 30.0
 
 #: How long stopping waits for what was appended, and asking for what this process has sent.
 STOP_SECONDS: Final = 2.0
@@ -368,7 +373,7 @@ class _Sync:
             async def append() -> int:
                 return await backend.append(room, payload, keep)
 
-            return asyncio.run_coroutine_threadsafe(append(), backend.loop).result()
+            return _wait(append(), backend.loop)
         with self._locks.setdefault(os.getpid(), Lock()):
             sender, sent = self._senders.setdefault(
                 os.getpid(), (secrets.token_urlsafe(6), Counter[str]())
@@ -390,11 +395,29 @@ class _Sync:
         backend = self._backend
         if backend.loop is None or not backend.loop.is_running():
             return _Room().at
-        asking = backend.history(room, None)
-        return asyncio.run_coroutine_threadsafe(asking, backend.loop).result().last
+        return _wait(backend.history(room, None), backend.loop).last
 
     def close(self) -> None:
         """Do nothing: nothing is held."""
+
+
+def _wait(work: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> T:
+    """Wait in a thread for what the loop that serves does."""
+    with suppress(RuntimeError):
+        if asyncio.get_running_loop() is loop:
+            work.close()
+            raise BackendError(
+                "This would wait for the event loop that it holds up: on an event loop, await "
+                "live.publish(...) or publisher.apublish(...)."
+            )
+    doing = asyncio.run_coroutine_threadsafe(work, loop)
+    try:
+        return doing.result(WAIT_SECONDS)
+    except TimeoutError:
+        doing.cancel()
+        raise BackendError(
+            f"The channel layer had no answer in {WAIT_SECONDS} s; it may have what was published."
+        ) from None
 
 
 def _message(room: str | None, sender: str, number: int, payload: bytes) -> dict[str, Any]:

@@ -255,6 +255,28 @@ async def test_a_process_that_serves_nothing_publishes(kind: str, server: RedisS
         assert appender.position("room") != appender.position("room")
 
 
+async def test_in_a_thread_it_waits_for_the_loop_that_serves_but_not_on_it_or_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def hang(*message: object) -> None:
+        await asyncio.Event().wait()
+
+    with override_settings(CHANNEL_LAYERS=layers(IN_MEMORY)):
+        async with running("room") as (backend, _):
+            appender = backend.sync()
+            assert await asyncio.to_thread(appender.append, "room", b"1") == 1
+            at = await asyncio.to_thread(appender.position, "room")
+            assert at == (await backend.history("room", None)).last
+            for ask in (lambda: appender.append("room", b"2"), lambda: appender.position("room")):
+                with pytest.raises(BackendError, match=r"await live\.publish"):
+                    ask()
+            monkeypatch.setattr(layer, "WAIT_SECONDS", 0.01)
+            monkeypatch.setattr(layer, "STOP_SECONDS", 0.01)
+            monkeypatch.setattr(InMemoryChannelLayer, "group_send", hang)
+            with pytest.raises(BackendError, match="no answer in"):
+                await asyncio.to_thread(appender.append, "room", b"3")
+
+
 def test_an_outage_is_told_to_who_publishes(doomed: RedisServer) -> None:
     with override_settings(CHANNEL_LAYERS=layers(CORE, hosts=[doomed.url()])):
         doomed.kill()
