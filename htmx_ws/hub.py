@@ -438,11 +438,11 @@ class Hub:
         publication = self.delivery.publication(room, content, exclude, to, variant)
         payload = self._payload(publication)
         keep, home = self.rules.of(room).keep, self._home
-        if home is None:
-            return self._publish_outside(room, payload, keep)
-        if get_ident() != home.thread:
+        if home is not None and get_ident() == home.thread:
+            return self.backend.append(room, payload, keep)
+        if home is not None and home.loop.is_running():
             return home.call(self.backend.append, room, payload, keep, otherwise=0)
-        return self.backend.append(room, payload, keep)
+        return self._publish_outside(room, payload, keep)
 
     def _payload(self, publication: Publication) -> Publication | bytes:
         """Give what the backend takes: bytes, where they go to other processes."""

@@ -744,7 +744,9 @@ async def test_an_error_in_a_thread_is_raised_there(hub: Hub) -> None:
         await asyncio.to_thread(hub.publish, "room", "<p>no id</p>")
 
 
-def test_publishing_from_a_thread_when_the_loop_is_over_does_nothing() -> None:
+def test_publishing_from_a_thread_when_the_loop_is_over_counts_and_says_that_nobody_hears(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     hub = Hub(MemoryBackend())
     asyncio.run(hub.start())
     offsets: list[Awaitable[int]] = []
@@ -752,7 +754,8 @@ def test_publishing_from_a_thread_when_the_loop_is_over_does_nothing() -> None:
     thread.start()
     thread.join()
     assert isinstance(offsets[0], Done)
-    assert offsets[0].value == 0
+    assert offsets[0].value == 1
+    assert "heard by nobody" in caplog.text
 
 
 def test_publishing_before_any_start_counts_and_reaches_nobody() -> None:

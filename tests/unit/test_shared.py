@@ -8,6 +8,7 @@ import json
 import logging
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -515,6 +516,16 @@ async def test_before_its_first_page_a_process_publishes_to_the_others(
     assert new.backend.appenders[0].is_closed
     assert await new.hub.publish("room", item(3)) == 4
     assert len(new.backend.appenders) == 2
+
+
+def test_what_is_published_when_the_loop_that_served_has_ended_is_heard_elsewhere(
+    bus: Bus,
+) -> None:
+    """As in a thread that outlives the server."""
+    ended = Hub(OnBus(bus))
+    asyncio.run(ended.start())
+    with ThreadPoolExecutor(1) as threads:
+        assert threads.submit(ended.publish, "room", item("hi")).result().value == 1  # type: ignore[attr-defined]  # Done
 
 
 async def test_an_outage_is_known_outside_too(bus: Bus) -> None:
