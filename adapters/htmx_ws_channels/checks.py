@@ -14,7 +14,6 @@ from typing import Any, Final
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
-from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from htmx_ws import ALLOW_ALL, Endpoint, Limits, MemoryBackend, scripts
@@ -157,7 +156,7 @@ def _backend(live: Any) -> Iterator[CheckMessage]:
     if isinstance(carries, ChannelLayerBackend):
         try:
             carries = carries.layer()
-        except ImproperlyConfigured as error:
+        except Exception as error:
             yield Error(
                 f"The backend of htmx-ws cannot be used: {error}",
                 hint="Add it, or take another backend: HTMX_WS = {'BACKEND': 'redis://...'}.",

@@ -210,7 +210,8 @@ def test_w007_rooms_are_kept_by_each_process() -> None:
     ("layers", "expected"),
     [
         ({"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}, ["htmx_ws.W007"]),
-        ({"default": {"BACKEND": "channels_redis.core.RedisChannelLayer"}}, []),
+        ({"default": {"BACKEND": "channels.layers.BaseChannelLayer"}}, []),
+        ({"default": {"BACKEND": "nowhere.Layer"}}, ["htmx_ws.E012"]),
         ({}, ["htmx_ws.E012"]),
     ],
     ids=str,
