@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ from redis.exceptions import TimeoutError as LateError
 from htmx_ws.backends import Keep
 from htmx_ws.backends.keeps import Keeps
 from htmx_ws.backends.redis import RedisBackend
-from htmx_ws.backends.redis.address import Address, Backoff, is_for_now
+from htmx_ws.backends.redis.address import FAILURES, Address, Backoff, is_for_now
 from htmx_ws.backends.redis.calls import (
     Given,
     Item,
@@ -36,6 +37,7 @@ from htmx_ws.backends.redis.calls import (
     read_message,
     write_keeps,
 )
+from htmx_ws.backends.redis.link import Link
 from htmx_ws.backends.redis.order import (
     MOST_HELD,
     MOST_OFFSET,
@@ -45,6 +47,7 @@ from htmx_ws.backends.redis.order import (
     Order,
     Settled,
 )
+from htmx_ws.errors import BackendError
 
 # --- the order of a room ---------------------------------------------------------------
 
@@ -465,11 +468,39 @@ def test_an_address_says_all_that_there_is_to_say() -> None:
     )  # fmt: skip
     url = "rediss://me:s%40y@host:1/2?prefix=shop&ssl_ca_certs=%2Fa%20b&outage=queue&queue=5"
     assert Address.read(url, None, None, None) == (
-        "rediss://me:s%40y@host:1/2?ssl_ca_certs=%2Fa+b", "shop", "queue", 5,
+        "rediss://me:s%40y@host:1/2?ssl_ca_certs=%2Fa+b", "shop:db2", "queue", 5,
     )  # fmt: skip
-    assert Address.read(url, "bar", "raise", 0)[1:] == ("bar", "raise", 0)
+    assert Address.read(url, "bar", "raise", 0)[1:] == ("bar:db2", "raise", 0)
     bytes_only = Address.read("redis://host?decode_responses=True&db=1", None, None, None)
     assert bytes_only.url == "redis://host?db=1"
+
+
+@pytest.mark.parametrize(
+    "end",
+    ["host:abc", "s3/cret@host/0", "s3#cret@host/0", "#s3cret@host", "@host?db=x", "@host?que=1"],
+)
+def test_an_address_that_cannot_be_read_is_refused_and_not_repeated(end: str) -> None:
+    with pytest.raises(ValueError, match="The address of Redis cannot be read") as refused:
+        RedisBackend(f"redis://:{end}")
+    assert "cret" not in str(refused.value)
+
+
+async def test_a_redis_can_be_at_a_path(tmp_path: Path) -> None:
+    url = f"unix://{tmp_path}/redis.sock?db=1"
+    address = Address.read(f"{url}&prefix=shop", None, None, None)
+    assert address[:2] == (url, "shop:db1")
+    link = Link(address)
+    with pytest.raises(FAILURES, match="No such file"):
+        await link.client.ping()
+    await link.close()
+    with pytest.raises(BackendError, match="No such file"):
+        RedisBackend(url).sync().append("room", b"lost")
+
+
+def test_databases_of_one_redis_share_no_channel() -> None:
+    """Redis knows channels by their names alone, whatever database who listens has selected."""
+    names = {Address.read(f"redis://host/{db}", None, None, None).prefix for db in ("", "0", "1")}
+    assert names == {"htmx-ws", "htmx-ws:db1"}
 
 
 def test_what_is_secret_is_in_no_label() -> None:

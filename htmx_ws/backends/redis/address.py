@@ -6,21 +6,19 @@ import random
 from typing import Any, Final, Literal, NamedTuple, get_args
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from redis.connection import ConnectionPool
 from redis.exceptions import ConnectionError, ReadOnlyError, RedisError, TimeoutError
 
-__all__ = ["FAILURES", "OPTIONS", "Address", "Backoff", "Outage", "is_for_now"]
+__all__ = ["FAILURES", "Address", "Backoff", "Outage", "is_for_now"]
 
 #: What becomes of what is published while Redis is away.
 Outage = Literal["raise", "queue"]
 
 #: How connections are made where the address says nothing else: it knows redis-py's own names.
 #: RESP 2, as every server speaks it.
-OPTIONS: Final[dict[str, Any]] = {
-    "protocol": 2,
-    "socket_connect_timeout": 2.0,
-    "socket_keepalive": True,
-    "socket_timeout": 5.0,
-}
+_OPTIONS: Final[dict[str, Any]] = {"protocol": 2, "socket_timeout": 5.0}
+#: Those that ``unix://`` has not.
+_OF_TCP: Final[dict[str, Any]] = {"socket_connect_timeout": 2.0, "socket_keepalive": True}
 
 #: What a client raises, for the network or for the server.
 FAILURES: Final[tuple[type[Exception], ...]] = (RedisError, OSError)
@@ -47,8 +45,8 @@ class Address(NamedTuple):
     @classmethod
     def read(cls, url: str, prefix: str | None, outage: str | None, queue: int | None) -> Address:
         """Take what is ours out of the query of an address; what is given beside it wins."""
-        parts = urlsplit(url)
-        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        place, _, text = url.partition("?")
+        query = dict(parse_qsl(text, keep_blank_values=True))
         query.pop("decode_responses", None)  # publications are bytes
         its_prefix = query.pop("prefix", "htmx-ws")
         its_outage = query.pop("outage", "raise")
@@ -63,14 +61,41 @@ class Address(NamedTuple):
             queue = -1
         if queue < 0:
             raise ValueError(f"queue is {its_queue!r}: it must be a number of 0 or more.")
-        rest = parts._replace(query=urlencode(query)).geturl()
+        # By hand, as urllib takes the slashes out of unix:///path.
+        rest = f"{place}?{urlencode(query)}" if query else place
+        # Channels are those of all databases of a Redis; with one name for two rooms, each would
+        # take what comes to the other for its own broker's having forgotten.
+        database = _database(rest)
+        prefix = f"{prefix}:db{database}" if database else prefix
         return cls(rest, prefix, "queue" if outage == "queue" else "raise", queue)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """How connections are made where the address says nothing else."""
+        return _OPTIONS if self.url.startswith("unix:") else _OPTIONS | _OF_TCP
 
     @property
     def label(self) -> str:
         """The address without what is secret in it, for logs and messages."""
         parts = urlsplit(self.url)
         return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+
+
+def _database(url: str) -> int:
+    """Give the number of the database that an address names; ``ValueError`` for what is none."""
+    try:
+        pool: Any = ConnectionPool.from_url(url)
+        pool.make_connection()  # which does not connect, and knows all options
+        if not urlsplit(url).fragment:  # what follows a # is lost, as of a password
+            return int(pool.connection_kwargs.get("db", 0))
+        why = ""
+    except (ValueError, TypeError) as error:
+        # What stands where a port should be may be half of a password.
+        why = "" if "Port" in str(error) else f" {error}"
+    raise ValueError(
+        f"The address of Redis cannot be read.{why} It is redis://:PASSWORD@HOST:PORT/NUMBER, "
+        "where a password's / # ? @ and % are written as %2F %23 %3F %40 and %25."
+    )
 
 
 class Backoff:

@@ -13,7 +13,7 @@ from redis.retry import Retry
 
 from ...errors import BackendError
 from ..contract import Keep, Position
-from .address import FAILURES, OPTIONS, Address
+from .address import FAILURES, Address
 from .calls import Call, Item, Keys, read_answers, read_given
 
 __all__ = ["RedisAppender"]
@@ -76,7 +76,7 @@ class RedisAppender:
         pid = os.getpid()
         client = self._clients.get(pid)
         if client is None:
-            options: dict[str, Any] = {**OPTIONS, "retry": Retry(NoBackoff(), 0, ())}
+            options: dict[str, Any] = {**self._address.options, "retry": Retry(NoBackoff(), 0, ())}
             made = Redis.from_url(self._address.url, **options)
             client = self._clients.setdefault(pid, made)  # another thread may have been first
         return client

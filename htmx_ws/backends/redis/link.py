@@ -11,7 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError, NoScriptError
 
-from .address import FAILURES, OPTIONS, Address
+from .address import FAILURES, Address
 from .calls import Call, Keys
 
 __all__ = ["Link"]
@@ -31,7 +31,7 @@ class Link:
         # Who tries again is this package, which knows what may be sent twice. Without errors to
         # look for, redis-py does not even connect again by itself, which in pub/sub two tasks
         # would do at once.
-        options: dict[str, Any] = {**OPTIONS, "retry": Retry(NoBackoff(), 0, ())}
+        options: dict[str, Any] = {**address.options, "retry": Retry(NoBackoff(), 0, ())}
         # Any: redis-py says of some of its functions nothing, and of others all kinds of clients.
         self.client: Any = Redis.from_url(address.url, **options)
         self._slots = asyncio.Semaphore(_AT_ONCE)
