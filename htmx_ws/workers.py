@@ -1,8 +1,8 @@
 """Whether other processes take the same connections: then rooms of one process are not enough.
 
-No server says how many workers it has. But all of them accept on one listening socket, or on
-one port, and on Linux one can see who holds it: the children of one parent are looked at, and a
-parent that only watches over its child, as a reloader does, is none of them.
+No server says how many workers it has. But all of them accept on one listening socket, or on one
+port or path, and on Linux one can see who holds it: the children of one parent are looked at, and
+a parent that only watches over its child, as a reloader does, is none of them.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ __all__ = ["count_workers"]
 
 _PROC: Final = Path("/proc")
 _LISTENS: Final = "0A"
+_LISTENS_ON_PATH: Final = "00010000"
 
 
 def count_workers() -> int:
-    """Count the processes that accept on a port of this one, itself included; 1 if not known."""
+    """Count the processes that accept where this one does, itself included; 1 if not known."""
     with suppress(OSError, ValueError):
         ports = _listening()
         own = _ports_of(os.getpid(), ports)
@@ -31,18 +32,22 @@ def count_workers() -> int:
 
 
 def _listening() -> dict[str, str]:
-    """Give the ports that are listened on, by the inodes of their sockets."""
+    """Give the ports and paths that are listened on, by the inodes of their sockets."""
     ports: dict[str, str] = {}
     for table in ("tcp", "tcp6"):
         for line in (_PROC / "net" / table).read_text().splitlines()[1:]:
             fields = line.split()
             if fields[3] == _LISTENS:
                 ports[fields[9]] = fields[1].rpartition(":")[2]
+    for line in (_PROC / "net" / "unix").read_text().splitlines()[1:]:
+        fields = line.split(maxsplit=7)
+        if fields[3] == _LISTENS_ON_PATH:
+            ports[fields[6]] = fields[-1]
     return ports
 
 
 def _ports_of(pid: int, ports: dict[str, str]) -> set[str]:
-    """Give the ports that a process holds listening sockets of."""
+    """Give the ports and paths that a process holds listening sockets of."""
     found: set[str] = set()
     with suppress(OSError):  # it has ended, or is another user's
         for descriptor in (_PROC / str(pid) / "fd").iterdir():

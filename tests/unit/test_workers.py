@@ -26,9 +26,14 @@ def test_a_process_that_listens_alone_is_one() -> None:
         assert count_workers() == 1
 
 
-def test_siblings_that_hold_the_socket_are_counted() -> None:
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_UNIX])
+def test_siblings_that_hold_the_socket_are_counted(
+    family: socket.AddressFamily, tmp_path: Path
+) -> None:
     """The children are siblings of each other; a parent that holds it too is not counted."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with socket.socket(family) as listening:
+        listening.bind(str(tmp_path / "s") if family is socket.AF_UNIX else ("127.0.0.1", 0))
+        listening.listen()
         descriptor = listening.fileno()
         code = f"""
 import socket, sys
@@ -88,7 +93,7 @@ def test_where_nothing_can_be_seen_there_is_one(
         monkeypatch.setattr(workers, "_PROC", tmp_path)
         if missing == "children":
             (tmp_path / "net").mkdir()
-            for table in ("tcp", "tcp6"):
+            for table in ("tcp", "tcp6", "unix"):
                 (tmp_path / "net" / table).write_text(Path(f"/proc/net/{table}").read_text())
             (tmp_path / str(os.getpid())).symlink_to("/proc/self")
         assert count_workers() == 1
