@@ -543,7 +543,7 @@ class HtmxWS:
         finally:
             self._lifespans -= 1
             if not self._lifespans:
-                await self._hub.stop()
+                await self._hub.stop(DEBUG_STOP_SECONDS if self._debug else None)
 
     async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

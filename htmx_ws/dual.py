@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from concurrent.futures import CancelledError, Future
+from os import getpid
 from threading import get_ident
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
@@ -69,13 +70,14 @@ class Home:
     ``spare`` is for whoever needs a task of this loop at hand.
     """
 
-    __slots__ = ("loop", "spare", "thread")
+    __slots__ = ("loop", "process", "spare", "thread")
 
     _last: ClassVar[Home | None] = None
 
     def __init__(self) -> None:
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.thread: int = get_ident()
+        self.process: int = getpid()
         self.spare: Any = None
 
     @classmethod

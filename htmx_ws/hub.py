@@ -16,6 +16,7 @@ from contextlib import suppress
 from contextvars import Context
 from functools import partial
 from inspect import isawaitable, iscoroutinefunction
+from os import getpid
 from threading import get_ident
 from typing import Any, Final
 
@@ -71,6 +72,7 @@ class Hub:
         self._home: Home | None = None
         self._starting: asyncio.Task[None] | None = None
         self._empty: asyncio.Event | None = None
+        self._abandoned: set[Connection] = set()  # that have had all their time
         self.is_draining: bool = False
         self._subscribing: dict[str, asyncio.Task[bool]] = {}
         self._leaving: set[asyncio.Task[None]] = set()
@@ -130,7 +132,7 @@ class Hub:
             what = {**what, "conn": what["conn"].id}
         if what["user"] is not None:
             what = {**what, "user": key_of(what["user"])}
-        home = self._home
+        home = self._home_here()
         if home is not None and get_ident() != home.thread:
             return home.call(self.ask, what, otherwise=0)
         if not self.backend.is_shared:
@@ -178,6 +180,7 @@ class Hub:
             if self._home is not None:
                 self.is_draining = False
             self._empty = None
+            self._abandoned.clear()
             self.connections.clear()
             self._by_identity.clear()
             self._by_address.clear()
@@ -219,13 +222,16 @@ class Hub:
                 conn.close(what["code"], what["reason"])
         return len(found)
 
-    async def stop(self) -> None:
-        """Close every page with 1012, so that it comes back, and let the backend go."""
+    async def stop(self, wait: float | None = None) -> None:
+        """Close every page with 1012, so that it comes back, and let the backend go.
+
+        What has not ended after ``wait`` seconds, 15 without, is let go.
+        """
         if self._let_end is not None:
             self._let_end()
         for conn in list(self.connections):
             _send_back(conn)
-        await self._wait_until_empty(STOP_SECONDS)
+        await self._wait_until_empty(STOP_SECONDS if wait is None else wait)
         self.roll.stop()
         if self._talking is not None:
             self._talking.cancel()
@@ -267,7 +273,7 @@ class Hub:
         emit(self._telemetry, "drain.stop", took)
 
     async def _wait_until_empty(self, seconds: float) -> None:
-        if not self.connections:
+        if self.connections.keys() <= self._abandoned:  # a drain has waited for them
             return
         if self._empty is None:
             self._empty = asyncio.Event()
@@ -277,6 +283,7 @@ class Hub:
                 await empty.wait()
         except TimeoutError:
             left = list(self.connections)
+            self._abandoned.update(left)
             report("pages left", len(left), seconds, telemetry=self._telemetry)
             for conn in left:
                 conn.abandon()
@@ -402,6 +409,7 @@ class Hub:
         self.leave_all(conn)
         if conn in self.connections:
             del self.connections[conn]
+            self._abandoned.discard(conn)
             self.tabs.forget(conn)
             address = conn.address
             self._by_address[address] -= 1
@@ -437,12 +445,17 @@ class Hub:
         check_room(room)
         publication = self.delivery.publication(room, content, exclude, to, variant)
         payload = self._payload(publication)
-        keep, home = self.rules.of(room).keep, self._home
+        keep, home = self.rules.of(room).keep, self._home_here()
         if home is not None and get_ident() == home.thread:
             return self.backend.append(room, payload, keep)
         if home is not None and home.loop.is_running():
             return home.call(self.backend.append, room, payload, keep, otherwise=0)
         return self._publish_outside(room, payload, keep)
+
+    def _home_here(self) -> Home | None:
+        """Give where pages are served; None in a process that was forked since: not in that."""
+        home = self._home
+        return None if home is None or home.process != getpid() else home
 
     def _payload(self, publication: Publication) -> Publication | bytes:
         """Give what the backend takes: bytes, where they go to other processes."""
@@ -456,7 +469,9 @@ class Hub:
             if not self._warned_of_nobody:
                 self._warned_of_nobody = True
                 report("unheard", room, telemetry=self._telemetry)
-            return self.backend.append(room, payload, keep)
+            # In a process that was forked, the pages are those of the one that it was.
+            is_forked = self._home_here() is not self._home
+            return Done(0) if is_forked else self.backend.append(room, payload, keep)
         return self._append_outside(room, payload, keep)
 
     def _append_outside(self, room: str, payload: Any, keep: Keep) -> Awaitable[int]:

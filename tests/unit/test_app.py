@@ -411,11 +411,14 @@ async def test_stopping_closes_every_page_which_comes_back() -> None:
     await server.task
 
 
+@pytest.mark.parametrize("debug", [False, True])
 async def test_a_page_that_does_not_end_does_not_hold_up_the_end(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, debug: bool
 ) -> None:
-    monkeypatch.setattr("htmx_ws.hub.STOP_SECONDS", 0.01)
-    live, may_end = HtmxWS(), asyncio.Event()
+    """In debug, where somebody waits for a reload, less than in production."""
+    where = "htmx_ws.app.DEBUG_STOP_SECONDS" if debug else "htmx_ws.hub.STOP_SECONDS"
+    monkeypatch.setattr(where, 0.01)
+    live, may_end = HtmxWS(debug=debug), asyncio.Event()
 
     async def gone() -> None:
         await may_end.wait()

@@ -806,6 +806,19 @@ async def test_stopping_waits_no_longer_than_a_page_may_take(
     await let_go(pages)
 
 
+async def test_stopping_does_not_wait_again_for_what_a_drain_has_let_go(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A handler that ignores that it is cancelled holds up the end of its process once."""
+    hub, backend, pages = await delayed(2)
+    await hub.drain(0, wait=0)
+    async with asyncio.timeout(1):
+        await hub.stop()
+    assert backend.stopped
+    assert caplog.messages == ["2 pages did not end in 0 s"]
+    await let_go(pages)
+
+
 class Paced:
     """asyncio for the hub, with a clock that only its own sleeping moves."""
 

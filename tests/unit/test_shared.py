@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 import logging
+import os
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -532,6 +533,26 @@ async def test_an_outage_is_known_outside_too(bus: Bus) -> None:
     bus.is_away = True
     with pytest.raises(BackendError, match="the bus is away"):
         await Hub(OnBus(bus)).publish("room", item("lost"))
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+async def test_a_process_that_was_forked_publishes_as_one_that_serves_no_pages(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, is_shared: bool
+) -> None:
+    """It has copies of pages, of a thread's number, and of a loop that does not run."""
+    hub = Hub(OnBus(bus) if is_shared else MemoryBackend())
+    await hub.start()
+    page = Page(hub)
+    await page.conn.join("room")
+    forked = os.getpid() + 1
+    with monkeypatch.context() as patch:
+        patch.setattr("htmx_ws.hub.getpid", lambda: forked)
+        assert await hub.publish("room", item("from the child")) == is_shared
+    assert ("heard by nobody" in caplog.text) is not is_shared
+    assert (hub._outside is not None) is is_shared
+    await bus.quiet()
+    assert len(page.texts) == is_shared  # from the bus, which its own process hears
+    await hub.stop()
 
 
 def test_without_other_processes_it_is_said_once_that_nobody_heard_it(
