@@ -97,6 +97,18 @@ INCIDENTS: Final[Mapping[str, Incident]] = {
         "(Limits.frames_per_second, frames_burst)",
         "limit",
     ),
+    "waiting": Incident(
+        _WARNING,
+        "%r sends while a handler works: %d frames wait, and no more are read until it is done "
+        "(Limits.frames_waiting)",
+        "limit",
+    ),
+    "taking turns": Incident(
+        _WARNING,
+        "%r has %d concurrent handlers at work, so the next takes its turn behind its other frames "
+        "(Limits.concurrent)",
+        "limit",
+    ),
     # Handlers and hooks.
     "handler failed": Incident(
         _ERROR, "%r: %s failed", "failure", "what on_error sends; in debug the traceback"
@@ -126,8 +138,8 @@ INCIDENTS: Final[Mapping[str, Incident]] = {
     ),
     "no snapshot": Incident(
         _WARNING,
-        "%r missed more of %r than is kept, so it reloads: give the room a snapshot, or keep more "
-        "(HtmxWS.room)",
+        "%r missed more of %r than is kept (HtmxWS.room) or replayed (Limits.replay_messages, "
+        "replay_bytes), so it reloads: give the room a snapshot, or raise these",
         "gap",
         "the page, loaded again",
     ),
@@ -143,7 +155,9 @@ INCIDENTS: Final[Mapping[str, Incident]] = {
     "abandoned": Incident(
         _WARNING, "%r is let go, as its process ends: its handlers are cancelled", "failure"
     ),
-    "late work": Incident(_ERROR, "%r has gone, and its %s did not finish", "failure"),
+    "late work": Incident(
+        _ERROR, "%r has gone, and its %s did not finish (Limits.handler_seconds)", "failure"
+    ),
     "unescaped": Incident(
         _WARNING,
         "%s sends the value of the field %r back unescaped: whoever types HTML there puts it "

@@ -75,7 +75,7 @@ class Page:
         *("_context", "_deadline", "_debug", "_ending", "_endpoint", "_entered", "_has_room"),
         *("_hint", "_holds", "_inbox", "_isolates", "_left", "_most_beside", "_most_fields"),
         *("_overlay", "_plain", "_reader", "_reading_on", "_receive", "_send", "_shown"),
-        *("_since", "_spent", "_surely_small", "_task", "_telemetry", "_told_of_rate"),
+        *("_since", "_spent", "_surely_small", "_task", "_telemetry", "_told"),
         *("_unclosable", "_waits", "at_work", "conn", "is_watched"),
     )
 
@@ -112,7 +112,7 @@ class Page:
         self._burst = conn.limits.frames_burst
         self._spent: float = 0  # frames read since then, less those that time has made good
         self._since = clock.loop.time()
-        self._told_of_rate = False
+        self._told: set[str] | None = None  # of which limits
         self.at_work: bool = False  # on a handler, in the page's order
         self.is_watched: bool = False  # by the clock
         self._inbox: deque[Work] | None = None  # of what was read ahead
@@ -335,6 +335,7 @@ class Page:
         while self._reading_on and not self._left:
             if len(self._inbox or ()) >= self.conn.limits.frames_waiting:
                 # Not reading is what holds the page back: TCP does the rest.
+                self._tell_once("waiting", self.conn.limits.frames_waiting, limit="frames_waiting")
                 self._has_room = self._clock.loop.create_future()
                 await self._has_room
                 continue
@@ -355,17 +356,23 @@ class Page:
 
     async def _hold_back(self) -> None:
         """Wait until the page may send again; what it sends meanwhile waits with the network."""
-        conn, limits = self.conn, self.conn.limits
+        limits = self.conn.limits
         now, rate = asyncio.get_running_loop().time(), limits.frames_per_second
         self._spent = max(1.0, self._spent - (now - self._since) * rate)
         self._since = now
         over = self._spent - limits.frames_burst
         if over <= 0:
             return
-        if not self._told_of_rate:
-            self._told_of_rate = True
-            conn.report("too fast", rate, limit="frames_per_second")
+        self._tell_once("too fast", rate, limit="frames_per_second")
         await asyncio.sleep(over / rate if rate else _LONG)
+
+    def _tell_once(self, incident: str, most: float, *, limit: str) -> None:
+        """Report that a page reached a limit, which it then may do with every frame."""
+        if self._told is None:
+            self._told = set()
+        if limit not in self._told:
+            self._told.add(limit)
+            self.conn.report(incident, most, limit=limit)
 
     def _take(self, event: Event) -> Work | None:
         """Give a frame and who answers it; None for what has no place in the page's order."""
@@ -401,6 +408,7 @@ class Page:
         if self._beside is None:
             self._beside = set()
         if len(self._beside) >= self._most_beside:
+            self._tell_once("taking turns", self._most_beside, limit="concurrent")
             return frame, handler
         task = asyncio.create_task(
             self._handle_beside(frame, handler), context=self._context.copy()

@@ -122,7 +122,12 @@ class Stage:
 
 
 #: The limit that an incident of the event ``limit`` names.
-LIMITS = {"too fast": "frames_per_second", "late handlers": "handler_seconds"}
+LIMITS = {
+    "too fast": "frames_per_second",
+    "waiting": "frames_waiting",
+    "taking turns": "concurrent",
+    "late handlers": "handler_seconds",
+}
 
 
 # --- the handshake ---------------------------------------------------------------------
@@ -257,6 +262,43 @@ async def _(stage: Stage) -> int | None:
             await page.send()
         for _ in range(10):
             await page.receive()
+        return page.code
+
+
+@scene("waiting")
+async def _(stage: Stage) -> int | None:
+    async def wait() -> Any:
+        while not stage.told("waiting"):
+            await asyncio.sleep(0)
+        return item("done")
+
+    stage.set(limits=Limits(frames_waiting=1)).on_message(wait)
+    async with stage.page() as page:
+        for _ in range(4):
+            await page.send()
+        for _ in range(4):
+            assert "done" in await page.receive()
+        return page.code
+
+
+@scene("taking turns")
+async def _(stage: Stage) -> int | None:
+    may_end = asyncio.Event()
+
+    async def wait() -> Any:
+        await may_end.wait()
+        return item("done")
+
+    endpoint = stage.set(limits=Limits(concurrent=1))
+    endpoint.on("a", concurrent=True)(wait)
+    async with stage.page() as page:
+        for _ in range(3):
+            await page.send(sender="a")
+        while not stage.told("taking turns"):
+            await asyncio.sleep(0)
+        may_end.set()
+        for _ in range(3):
+            assert "done" in await page.receive()
         return page.code
 
 
