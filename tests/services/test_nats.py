@@ -453,9 +453,9 @@ async def test_tls_is_checked_and_not_done_without(
 
 
 async def test_what_appends_alone_reads_nothing(own_server: NatsServer) -> None:
-    """A task queue's process does not pay for what pages read."""
-    async with running(own_server.url(), "room") as (backend, heard):
-        appender = backend.sync()
+    """A task queue's process does not pay for what pages read, and sets no limits for it."""
+    async with running(own_server.url("max_age=7200"), "room") as (backend, heard):
+        appender = NatsBackend(own_server.url()).sync()
         try:
             assert await asyncio.to_thread(appender.append, "room", b"1") == 1
             assert await asyncio.to_thread(appender.position, "room") == Position(
@@ -464,6 +464,7 @@ async def test_what_appends_alone_reads_nothing(own_server: NatsServer) -> None:
             assert backend._client is not None
             stream = await backend._client.jetstream().stream_info("htmx-ws")
             assert stream.state.consumer_count == 1
+            assert stream.config.max_age == 7_200
         finally:
             await asyncio.to_thread(appender.close)
 

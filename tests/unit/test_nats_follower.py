@@ -107,6 +107,12 @@ async def test_it_goes_on_behind_what_it_saw() -> None:
     assert not heard.gaps
 
 
+async def test_who_appends_alone_leaves_the_settings_of_a_stream() -> None:
+    stream = Stream("a", last=0)
+    await Follower(Heard(), changes=False).find(cast(Any, stream))
+    assert stream.changes == [False]
+
+
 async def test_what_the_stream_has_dropped_is_a_gap() -> None:
     process, heard, consumer = await started(Stream("a", last=0))
     consumer.hand(1)

@@ -76,7 +76,7 @@ class NatsBackend:
         """Connect, and go on doing so for ever; returns when the first attempt has ended."""
         if keeps is not None:
             self._keeps = Keeps(keeps)
-        self._follower = Follower(receiver)
+        self._follower = Follower(receiver, changes=self._reads)
         self._trouble = asyncio.Event()
         self._appends = Appends(
             may_wait=self._address.outage == "queue",
@@ -292,6 +292,6 @@ class NatsBackend:
 
 
 class _Publisher(NatsBackend):
-    """Appends alone, and reads nothing."""
+    """Appends alone, reads nothing, and leaves a stream's limits to the processes that do."""
 
     _reads = False

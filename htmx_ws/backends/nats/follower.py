@@ -22,9 +22,13 @@ _log = logging.getLogger("htmx_ws")
 
 
 class Follower:
-    """Where a process is in the stream, and its rooms by their subjects."""
+    """Where a process is in the stream, and its rooms by their subjects.
 
-    def __init__(self, receiver: Receiver) -> None:
+    ``changes`` says whether it has the stream be as its address says, also where that is there.
+    """
+
+    def __init__(self, receiver: Receiver, *, changes: bool = True) -> None:
+        self._changes = changes
         self.rooms: dict[str, str] = {}
         self._receiver: Receiver | None = receiver
         self._state: State | None = None
@@ -38,7 +42,7 @@ class Follower:
     async def find(self, stream: Stream) -> None:
         """Find the stream, or make it; say so where what comes next is missing."""
         before = self._state
-        self._state = state = await stream.find(changes=before is None)
+        self._state = state = await stream.find(changes=self._changes and before is None)
         if before is None:
             self._seen = state.last
         elif state.epoch != before.epoch:
