@@ -97,6 +97,14 @@ INCIDENTS: Final[Mapping[str, Incident]] = {
         "(Limits.frames_per_second, frames_burst)",
         "limit",
     ),
+    "flood": Incident(
+        _WARNING,
+        "%r is closed: for %s s without a pause it sent more than %s frames a second "
+        "(Limits.frames_per_second)",
+        "refused",
+        _STAYS,
+        1008,
+    ),
     "waiting": Incident(
         _WARNING,
         "%r sends while a handler works: %d frames wait, and no more are read until it is done "

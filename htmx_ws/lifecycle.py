@@ -60,6 +60,11 @@ Work = tuple[Any, Handler | None]
 CLOSE_SECONDS: Final = 2.0
 SLOW_CLOSE_SECONDS: Final = 0.1
 
+#: How long a page may be held back without a pause, in seconds. Tens of thousands of its frames
+#: wait in the memory of some servers by then, and nobody sees behind them that it has gone.
+FAST_SECONDS: Final = 10.0
+PAUSE_SECONDS: Final = 1.0
+
 #: Longer than any page lives that may send nothing more, in seconds.
 _LONG: Final = 86_400.0
 
@@ -72,8 +77,17 @@ class Page:
 
     __slots__ = (
         *("__weakref__", "_began", "_beside", "_burst", "_cancelled_by_us", "_clock", "_closer"),
-        *("_context", "_deadline", "_debug", "_ending", "_endpoint", "_entered", "_has_room"),
-        *("_hint", "_holds", "_inbox", "_isolates", "_left", "_most_beside", "_most_fields"),
+        *("_context", "_deadline", "_debug", "_ending", "_endpoint", "_entered", "_fast_since"),
+        *(
+            "_has_room",
+            "_hint",
+            "_holds",
+            "_inbox",
+            "_isolates",
+            "_left",
+            "_most_beside",
+            "_most_fields",
+        ),
         *("_overlay", "_plain", "_reader", "_reading_on", "_receive", "_send", "_shown"),
         *("_since", "_spent", "_surely_small", "_task", "_telemetry", "_told"),
         *("_unclosable", "_waits", "at_work", "conn", "is_watched"),
@@ -111,7 +125,7 @@ class Page:
         self._most_beside = conn.limits.concurrent
         self._burst = conn.limits.frames_burst
         self._spent: float = 0  # frames read since then, less those that time has made good
-        self._since = clock.loop.time()
+        self._since = self._fast_since = clock.loop.time()
         self._told: set[str] | None = None  # of which limits
         self.at_work: bool = False  # on a handler, in the page's order
         self.is_watched: bool = False  # by the clock
@@ -359,12 +373,20 @@ class Page:
         limits = self.conn.limits
         now, rate = asyncio.get_running_loop().time(), limits.frames_per_second
         self._spent = max(1.0, self._spent - (now - self._since) * rate)
+        if now - self._since > PAUSE_SECONDS:
+            self._fast_since = now
         self._since = now
         over = self._spent - limits.frames_burst
         if over <= 0:
             return
         self._tell_once("too fast", rate, limit="frames_per_second")
-        await asyncio.sleep(over / rate if rate else _LONG)
+        if self.conn.gone:
+            self._left = True  # what it sent too fast is not waited for
+        elif now - self._fast_since > FAST_SECONDS:
+            self.conn.report("flood", FAST_SECONDS, rate)
+            self.conn.close(refuse("flood"), "too fast")
+        else:
+            await asyncio.sleep(over / rate if rate else _LONG)
 
     def _tell_once(self, incident: str, most: float, *, limit: str) -> None:
         """Report that a page reached a limit, which it then may do with every frame."""

@@ -96,6 +96,26 @@ async def test_a_page_that_sends_too_fast_is_read_more_slowly_and_loses_nothing(
     assert "Limits.frames_per_second" in record.getMessage()
 
 
+async def test_what_a_page_that_has_gone_sent_too_fast_is_not_waited_for() -> None:
+    """A server has it in its memory, and its end stands behind it."""
+    live = an_app(limits=Limits(frames_per_second=1, frames_burst=5))
+    frame = {"type": "websocket.receive", "text": '{"msg": "1"}'}
+    events = iter([{"type": "websocket.connect"}, *[frame] * 1_000])
+    scope = {"type": "websocket", "path": "/ws", "query_string": b"", "headers": []}
+
+    async def receive() -> Any:
+        return next(events)
+
+    async def send(event: Any) -> None:
+        if event["type"] == "websocket.send":
+            raise OSError("gone")
+
+    async with asyncio.timeout(5):
+        await live(scope, receive, send)
+    assert len(list(events)) > 900
+    assert await live.count() == 0
+
+
 async def test_time_makes_good_what_was_sent() -> None:
     live = an_app(limits=Limits(frames_per_second=1e9, frames_burst=0))
     async with Socket(live, "/ws") as page:
