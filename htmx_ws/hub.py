@@ -28,7 +28,7 @@ from .ending import HURRY_SECONDS
 from .errors import HtmxWSError, LimitError, Refused
 from .incidents import refuse, report
 from .peers import ROOM, Peers, Said
-from .presence import Presence, Roll, key_of
+from .presence import Presence, Roll
 from .publication import Publication
 from .results import DEFAULT, Runtime
 from .rooms import MayJoin, Rooms
@@ -83,7 +83,8 @@ class Hub:
         )
         #: The pages that are here, and when each came, or was last known to be logged in.
         self.connections: dict[Connection, float] = {}
-        self._by_identity: dict[object, dict[Connection, None]] = {}
+        #: By the text of it, in which 5 is what an address says it is.
+        self._by_identity: dict[str, dict[Connection, None]] = {}
         self._by_address: Counter[str] = Counter()
 
     # --- who is here -------------------------------------------------------------------
@@ -100,9 +101,9 @@ class Hub:
             return "one more would be over Limits.connections_per_address"
         most = limits.connections_per_identity
         if conn.identity is not None:
-            if most is not None and len(self._by_identity.get(key_of(conn.identity), ())) >= most:
+            if most is not None and len(self._by_identity.get(str(conn.identity), ())) >= most:
                 return "one more would be over Limits.connections_per_identity"
-            self._by_identity.setdefault(key_of(conn.identity), {})[conn] = None
+            self._by_identity.setdefault(str(conn.identity), {})[conn] = None
         self._by_address[address] += 1
         self.connections[conn] = conn.home.loop.time()
         self.tabs.enter(conn)
@@ -114,7 +115,7 @@ class Hub:
         """Give the pages of a visitor, of a room, or the one of that id."""
         found = list(self.connections)
         if user is not None:
-            found = list(self._by_identity.get(key_of(user), ()))
+            found = list(self._by_identity.get(str(user), ()))
         if room is not None:
             members = self._rooms.get(room, {})
             found = [each for each in found if each in members]
@@ -131,7 +132,7 @@ class Hub:
         if isinstance(what["conn"], Connection):
             what = {**what, "conn": what["conn"].id}
         if what["user"] is not None:
-            what = {**what, "user": key_of(what["user"])}
+            what = {**what, "user": str(what["user"])}
         home = self._home_here()
         if home is not None and get_ident() != home.thread:
             return home.call(self.ask, what, otherwise=0)
@@ -415,11 +416,11 @@ class Hub:
             self._by_address[address] -= 1
             if not self._by_address[address]:
                 del self._by_address[address]
-            its = self._by_identity.get(key_of(conn.identity))
+            its = self._by_identity.get(str(conn.identity))
             if its is not None:
                 its.pop(conn, None)
                 if not its:
-                    del self._by_identity[key_of(conn.identity)]
+                    del self._by_identity[str(conn.identity)]
         if not self.connections:
             release_spare(conn.home)
             if self._empty is not None:

@@ -30,7 +30,7 @@ from .telemetry import Telemetry
 if TYPE_CHECKING:
     from .connection import Connection
 
-__all__ = ["Presence", "Present", "Roll", "key_of"]
+__all__ = ["Presence", "Present", "Roll"]
 
 
 class Present(NamedTuple):
@@ -429,14 +429,12 @@ class Roll:
         report("presence hook failed", name, room, telemetry=self._telemetry, error=error)
 
 
-def key_of(identity: object) -> Key:
-    """Give what a visitor is called in all processes."""
-    return identity if isinstance(identity, (str, int)) else str(identity)
-
-
 def _key_of(conn: Connection, rule: Presence) -> Key:
+    """Give what a visitor is called in all processes."""
     identity = None if rule.by == "connection" else conn.identity
-    return conn.id if identity is None else key_of(identity)
+    if identity is None:
+        return conn.id
+    return identity if isinstance(identity, (str, int)) else str(identity)
 
 
 def _split(who: list[list[Any]]) -> list[list[list[Any]]]:

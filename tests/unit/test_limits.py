@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -485,6 +486,33 @@ async def test_the_pages_of_a_visitor_or_a_room_are_sent_away(
     for page in pages:
         await page.close()
     assert [page.code for page in pages] == [4401 if n in away else None for n in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("identity", "user"), [(5, "5"), ("5", 5), (UUID(int=5), str(UUID(int=5)))]
+)
+async def test_a_visitor_is_found_by_the_text_of_his_identity(identity: Any, user: Any) -> None:
+    """An id that is taken from an address is a text."""
+    live = HtmxWS(identify=lambda conn: identity, limits=Limits(connections_per_identity=1))
+    live.ws("/ws")(lambda: None)
+    async with Socket(live, "/ws") as page:
+        with pytest.raises(Denied):
+            await Socket(live, "/ws").open()
+        assert await live.count(user=user) == 1
+        assert await live.disconnect(user=user) == 1
+        assert await page.closed() == 1008
+    async with Socket(live, "/ws"):  # he is forgotten
+        assert await live.count(user=identity) == 1
+
+
+async def test_a_page_whose_address_names_a_room_that_nobody_may_join_stays_away(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with Socket(an_app(limits=Limits(room_name=5)), "/ws?room=123456") as page:
+        assert await page.closed() == 4400
+    [record] = caplog.records
+    assert record.levelname == "WARNING"
+    assert "Limits.room_name" in record.getMessage()
 
 
 async def test_one_page_is_sent_away_by_its_connection_or_its_id() -> None:
