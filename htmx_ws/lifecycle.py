@@ -29,7 +29,15 @@ from .connection import TOO_SLOW, Connection
 from .cursor import RESERVED
 from .ending import COMES_BACK, RESTART, Ending, is_of_a_code, send_close
 from .endpoint import Endpoint, Handler, show_errors
-from .errors import BindingError, FragmentError, FrameError, FrameTooBig, Refused, one_line
+from .errors import (
+    BindingError,
+    FragmentError,
+    FrameError,
+    FrameTooBig,
+    LimitError,
+    Refused,
+    one_line,
+)
 from .host import Call
 from .incidents import refuse
 from .overlay import show_failure
@@ -564,7 +572,7 @@ class Page:
             conn.release_all()
         except Refused as refused:
             await self.conn.turn_away(refused)
-        except BindingError as error:
+        except (BindingError, LimitError) as error:  # coming back would not help
             conn.report("bad address", hook.name, error)
             conn.close(refuse("bad address"), "bad query")
         except (Exception, asyncio.CancelledError) as error:
