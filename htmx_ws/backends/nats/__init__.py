@@ -62,6 +62,7 @@ class NatsBackend:
     def __init__(self, url: str, *, connect: Mapping[str, Any] | None = None) -> None:
         self._url = url
         self._address = read_address(url)
+        self._label = ",".join(self._address.servers)  # without the login
         self._config = stream_config(self._address)
         self._options = {**self._address.login, **(connect or {})}
         self._keeps = KEEPS_NOTHING
@@ -156,7 +157,7 @@ class NatsBackend:
                 consumer = await self._follower.read(stream, client, self._trouble.set)
             if self._is_away:
                 self._is_away = False
-                _log.info("NATS is back")
+                _log.info("%s is back", self._label)
             if not tried.done():
                 tried.set_result(None)
             while consumer is None or consumer.is_heard():
@@ -173,7 +174,7 @@ class NatsBackend:
     def _note_away(self, error: BaseException) -> None:
         why = str(error) or type(error).__name__
         level = logging.DEBUG if self._is_away else logging.WARNING
-        _log.log(level, "NATS is away (%s); htmx-ws tries again until it is back", why)
+        _log.log(level, "%s is away (%s); htmx-ws tries again until it is back", self._label, why)
         self._is_away = True
 
     # --- rooms -------------------------------------------------------------------------
