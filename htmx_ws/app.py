@@ -22,7 +22,7 @@ from .connection import Connection, close_reason
 from .cursor import RESUME
 from .ending import send_close
 from .endpoint import Endpoint
-from .errors import HtmxWSError, Refused, RegistrationError, one_line
+from .errors import BadSignature, HtmxWSError, Refused, RegistrationError, one_line
 from .host import Host
 from .hub import STOP_SECONDS, Hub
 from .incidents import refuse, report
@@ -362,9 +362,15 @@ class HtmxWS:
 
     def _check_page(self, conn: Connection) -> None:
         wanted = self._page_tokens
-        if wanted:
-            to = wanted(conn) if callable(wanted) else conn.identity
-            unsign(self._keys(), conn.page or "", "" if to is None else str(to), _PAGE_TOKEN)
+        if not wanted:
+            return
+        if not conn.page:
+            raise BadSignature("it has no page token: see live.new_page() and connect_attrs()")
+        to = wanted(conn) if callable(wanted) else conn.identity
+        try:
+            unsign(self._keys(), conn.page, "" if to is None else str(to), _PAGE_TOKEN)
+        except BadSignature as error:
+            raise BadSignature(f"its page token does not hold: {error}") from None
 
     def _keys(self) -> tuple[bytes, ...]:
         if not self._secrets:

@@ -185,6 +185,22 @@ async def test_a_page_without_any_token_or_with_two_is_turned_away() -> None:
     assert not await gets_in(live, twice)
 
 
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ("", "it has no page token: see live.new_page()"),
+        ("x", "its page token does not hold: it was not signed here, or for somebody else"),
+    ],
+)
+async def test_the_log_says_what_is_wrong_with_a_pages_token(
+    page: str, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "htmx_ws")
+    live = guarded()
+    assert not await gets_in(live, address(live, page))
+    assert said in caplog.text
+
+
 @given(st.text(max_size=60))
 def test_whatever_a_page_says_it_is_no_token(token: str) -> None:
     live = guarded()
