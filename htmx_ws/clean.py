@@ -8,9 +8,16 @@ as good as a script, that htmx reads ``data-hx-get`` too, and that htmx 4 carrie
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, Final
 
-from .wire.content import HTML
+from .errors import FragmentError
+from .wire.content import HTML, html
+from .wire.elements import VOID
+from .wire.rewrite import pieces
+from .wire.scan import scan
+from .wire.tags import ATTRIBUTES
+from .wire.tree import MAX_DEPTH
 
 __all__ = ["clean"]
 
@@ -29,6 +36,9 @@ def clean(
     unless ``attributes`` allows them, and, whatever is allowed, every attribute that htmx or a
     browser acts on. ``options`` and ``attribute_filter`` are those of ``nh3.clean``. To show text
     as text, use ``html("{}", text)`` instead. Raises ``ImportError`` where nh3 is not there.
+
+    A parser's time grows with the square of the depth. So what nests more than 500 deep, or has
+    over 500 attributes in one tag, as no person writes it, is shown as the text that it is.
     """
     try:
         import nh3
@@ -40,4 +50,41 @@ def clean(
             return None
         return value if attribute_filter is None else attribute_filter(tag, name, value)
 
+    if _takes_long(text):
+        return html("{}", text)
     return HTML(nh3.clean(text, attribute_filter=without_acts, **options))
+
+
+#: So many characters may hold more attributes than a parser should compare with each other.
+_LONG: Final = 50_000
+#: Without their ends these do not nest, except in something else.
+_FLAT: Final = VOID | {"li", "p"}
+
+
+def _takes_long(text: str) -> bool:
+    """Whether a parser could take long for HTML, by counts that are never too low."""
+    may_be_deep = text.count("<") > MAX_DEPTH and not _is_shallow(text)
+    if not may_be_deep and len(text) <= _LONG:
+        return False
+    stack: list[str] = []
+    for kind, name, start, inside, end in pieces(text):
+        if kind == "end" and stack and stack[-1] == name:
+            stack.pop()
+        elif kind == "start" and name not in _FLAT:
+            stack.append(name)
+            if may_be_deep and len(stack) > MAX_DEPTH:
+                return True
+        if end - start > _LONG and kind not in ("comment", "raw"):
+            attributes = ATTRIBUTES.finditer(text, inside, end)
+            if next(islice(attributes, MAX_DEPTH, None), None):
+                return True
+    return False
+
+
+def _is_shallow(text: str) -> bool:
+    """Whether HTML is known not to be deep, since a browser would leave it as it is."""
+    try:
+        scan(text)
+    except FragmentError:
+        return False
+    return True

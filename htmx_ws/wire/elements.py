@@ -22,6 +22,8 @@ VOID: Final = _names(
 IGNORED: Final = _names("html head body frame frameset")
 #: These may come before table parts. (The standard has title and base too, but not Chrome.)
 BEFORE_PARTS: Final = _names("link meta script style template")
+#: So what table parts may stand behind, to some browser: the first of others decides on them.
+HEAD_PARTS: Final = BEFORE_PARTS | _names("base basefont bgsound noframes title")
 RAW_TEXT: Final = _names("title textarea script style xmp iframe noembed noframes plaintext")
 _IMPLIED_ENDS: Final = _names("dd dt li optgroup option p rb rp rt rtc")
 _BLOCKS: Final = _names(
@@ -137,8 +139,14 @@ BARRIER: Final[dict[str, frozenset[str]]] = {
 #: What </form> closes on its way; Chrome, inside a template, stops at the likes of <p>.
 IN_FORM: Final = _IMPLIED_ENDS - SPECIAL
 #: End tags that do something even without a start tag, and those that do it inside of these.
-NEEDED: Final = _names("p br template")
+NEEDED: Final = _names("p br")
 TRACES: Final = {"form": _names("form"), "table": PARTS_ONLY | {"caption"}}
+#: What htmx 1.9 puts around a message that begins with a table part: an end tag would end it.
+AROUND: Final = {
+    **dict.fromkeys(_SECTIONS | {"caption", "colgroup"}, _names("table")),
+    "tr": _names("table tbody"),
+    **dict.fromkeys(("td", "th"), _names("table tbody tr")),
+}
 
 #: The elements that a page may have, as people name them in selectors.
 ELEMENTS: Final = _names(

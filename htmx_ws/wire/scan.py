@@ -21,14 +21,15 @@ from .node import Node
 from .tags import SPACE, TAG
 from .tree import MAX_DEPTH, Tree
 
-__all__ = ["Node", "scan"]
+__all__ = ["ASCII_LOWER", "TOKEN", "Node", "end_of_declaration", "raw_end", "scan"]
 
 #: A tag, or what else "<" begins: "" is an unfinished tag.
-_TOKEN: Final = re.compile(rf"<(?:{TAG}|(!--|[!?/]|(?=[a-zA-Z])))")
+TOKEN: Final = re.compile(rf"<(?:{TAG}|(!--|[!?/]|(?=[a-zA-Z])))")
 _COMMENT_END: Final = re.compile(r"--!?>")
 _SCRIPT: Final = re.compile(rf"<!(?=--)|-->|<(/?)script(?=[{SPACE}/>])", re.A | re.I)
 _RAW_END: Final = {name: re.compile(rf"</{name}(?=[{SPACE}/>])", re.A | re.I) for name in RAW_TEXT}
-_ASCII_LOWER: Final = {code: code + 32 for code in range(65, 91)}
+#: So is the name of a tag lowered: "\u212a" is no k.
+ASCII_LOWER: Final = {code: code + 32 for code in range(65, 91)}
 
 
 def scan(html: str) -> list[Node]:
@@ -43,7 +44,7 @@ def scan(html: str) -> list[Node]:
     calm = False
     at = 0
     while True:
-        for found in _TOKEN.finditer(html, at):
+        for found in TOKEN.finditer(html, at):
             slash, name, _, other = found.groups()
             start, end = found.span()
             if start > at and not (calm and stack):
@@ -52,7 +53,7 @@ def scan(html: str) -> list[Node]:
             if name is None:
                 at = _declaration(tree, other, start)
                 break
-            name = name.lower() if name.isascii() else name.translate(_ASCII_LOWER)
+            name = name.lower() if name.isascii() else name.translate(ASCII_LOWER)
             if slash:
                 if calm and stack and stack[-1] == name and name not in MARKERS:
                     del stack[-1]
@@ -75,7 +76,7 @@ def scan(html: str) -> list[Node]:
                 tree.start(name, found)
                 calm = tree.is_calm()
                 if name in RAW_TEXT and stack and stack[-1] == name:
-                    at = _raw_end(html, name, end)
+                    at = raw_end(html, name, end)
                     break
         else:
             break
@@ -92,25 +93,30 @@ def _declaration(tree: Tree, opener: str, at: int) -> int:
     after = html[at + 2 : at + 3]
     if not opener or (opener == "/" and (not after or (after.isascii() and after.isalpha()))):
         tree.refuse("a tag is not finished", at, "end it with >, or write &lt; for <")
-    if tree.foreign and "/" in tree.stack[-1] and html.startswith("<![CDATA[", at):
-        end = html.find("]]>", at + 9)
-        return end + 3 if end >= 0 else len(html)
-    if opener != "!--":
-        end = html.find(">", at + 2) + 1 or len(html)
-        if opener == "?" and html[end - 1] != ">":  # a comment, or nothing in newer browsers
-            tree.refuse("a processing instruction is not finished", at, "end it with >")
-    elif html.startswith((">", "->"), at + 4):
-        end = html.index(">", at) + 1
-    else:
-        closing = _COMMENT_END.search(html, at + 4)
-        end = closing.end() if closing else len(html)
+    foreign = tree.foreign > 0 and "/" in tree.stack[-1]
+    end = end_of_declaration(html, opener, at, foreign)
+    if opener == "?" and html[end - 1] != ">":  # a comment, or nothing in newer browsers
+        tree.refuse("a processing instruction is not finished", at, "end it with >")
     doctype = opener == "!" and html[at + 2 : at + 9].lower() == "doctype"
     if not doctype and opener + after != "/>":
         tree.comment(at, end)
     return end
 
 
-def _raw_end(html: str, name: str, at: int) -> int:
+def end_of_declaration(html: str, opener: str, at: int, foreign: bool) -> int:
+    """Say where a comment, a doctype or the like ends, which "<" and ``opener`` begin."""
+    if foreign and html.startswith("<![CDATA[", at):
+        end = html.find("]]>", at + 9)
+        return end + 3 if end >= 0 else len(html)
+    if opener != "!--":
+        return html.find(">", at + 2) + 1 or len(html)
+    if html.startswith((">", "->"), at + 4):
+        return html.index(">", at) + 1
+    closing = _COMMENT_END.search(html, at + 4)
+    return closing.end() if closing else len(html)
+
+
+def raw_end(html: str, name: str, at: int) -> int:
     """Give where the end tag of an element without markup in it starts, or the end."""
     if name == "script":
         escaped = 0  # 1 after <!--, 2 after a <script> in that: there </script> ends no more

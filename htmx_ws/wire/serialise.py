@@ -19,8 +19,9 @@ from typing import Final, NamedTuple
 
 from ..errors import FragmentError
 from .content import HTML, render
-from .elements import SVG_PARTS, TABLE_PARTS
+from .elements import HEAD_PARTS, SVG_PARTS, TABLE_PARTS
 from .fragment import Fragment
+from .rewrite import first_name, open_templates, rewritten, settle
 from .scan import Node, scan
 from .selector import LONG, id_selector, normalise
 
@@ -84,33 +85,47 @@ def serialise(
             return _serialise_fragment(content)
         text = quick_text(content)
         if text is None:
-            return (_wrap(content.style, normalise(content.target or ""), content.html),)
+            return (_wrap(content.style, normalise(content.target or ""), settle(content.html)),)
         return (_new(Message, (text, around[2], True, None)),)
     if content is None:
         return ()
     if isinstance(content, (list, tuple)) and not hasattr(type(content), "__html__"):
         return tuple(message for item in content for message in serialise(item, target, swap))
-    return _place(render(content), target, swap)
+    return _place(settle(render(content)), target, swap)
 
 
 def quick_text(fragment: Fragment) -> str | None:
     """Give the text of a fragment that is one plain message; None where there is more to it."""
-    around = _place_of(fragment.style, fragment.target)
+    style, target = fragment.style, fragment.target
+    if type(target) is str and len(target) <= LONG:
+        around = _around(style, target)
+    else:
+        around = _place_of(style, target)
     if around is None:
         return None
     html = fragment.content
     if type(html) is not str and type(html) is not HTML:
         html = render(html)
     start = html[:4]
-    # Below "!" is white space, behind which a tag may begin; only svg's <g> begins with "<g".
+    # Below "!" is white space, behind which a tag may begin; only svg's <g> begins with "<g". No
+    # end tag of five letters does harm, and most content has no other tags than its first and that.
     if (
         start in _SUSPECTS
         or (start < "<h" and (start >= "<g" or start < "!"))
-        or "</d" in html
-        or "</D" in html
+        or ("<" in html[1:-5] and _is_suspect(html))
     ):
         return None
     return f"{around[0]}{html}{around[1]}"
+
+
+def _is_suspect(html: str) -> bool:
+    """Whether tags in HTML might end what it is put into, or htmx might rewrite them."""
+    # One after the other they take less time than one regular expression.
+    if "</d" in html or "</D" in html or "</te" in html or "</TE" in html:
+        return True
+    if "<h" in html or "<H" in html or "</h" in html or "</H" in html:
+        return _REWRITTEN.search(html) is not None
+    return "</Te" in html or "</tE" in html
 
 
 # --- fragments -------------------------------------------------------------------------
@@ -132,13 +147,16 @@ _WRAPPERS: Final = {
 _PLAIN_WRAPPERS: Final = ("div", "section", "htmx-ws")
 
 
-#: How content begins whose tags might be lost in a <div>, or that hides how it begins.
+#: How content begins whose tags might be lost in a <div>, or that hides how it begins, or that
+#: htmx rewrites.
 _SUSPECTS: Final = frozenset(
     "".join(letters)
-    for name in (*_WRAPPERS, *SVG_PARTS, "!--")
+    for name in (*_WRAPPERS, *SVG_PARTS, *HEAD_PARTS, "!--", "hx-", "/hx-", "/template", "/div")
     for start in {f"<{name}{end}"[:4] for end in "> /\t\n\r\f"}
     for letters in product(*zip(start.lower(), start.upper(), strict=True))
 )
+#: Tags that htmx rewrites, and ends of templates, however they are written.
+_REWRITTEN: Final = re.compile(r"</?(?:hx-|head|(?<=/)te)", re.A | re.I)
 
 
 @lru_cache(maxsize=4096)
@@ -168,6 +186,9 @@ def _wrapper(lower: str) -> str:
     """The tag to put around content, so that the parser keeps the content's own tags."""
     first = _FIRST_TAG.match(lower)
     name = first[1] if first else ""
+    if name in HEAD_PARTS and ("<t" in lower or "<c" in lower):  # as table parts begin
+        behind = first_name(lower)
+        name = behind if behind in TABLE_PARTS else name
     if name in _WRAPPERS:
         return _WRAPPERS[name]
     if name in SVG_PARTS:
@@ -183,7 +204,7 @@ def _wrap(style: str, target: str, html: str) -> Message:
     closed = True
     # A <div> holds whatever comes, and only its own end tag ends it. The others do not.
     if tag not in _PLAIN_WRAPPERS or f"</{tag}" in lower:
-        nodes = scan(text)
+        nodes = _scan(text)
         if len(nodes) != 1:
             raise FragmentError(
                 f"The content for {target!r} does not stay in the <{tag}> that has to be around "
@@ -192,6 +213,8 @@ def _wrap(style: str, target: str, html: str) -> Message:
                 f"nothing. See {_excerpt(html)}."
             )
         closed = nodes[0].closed
+    elif "template" in lower or "<hx-" in lower or "</hx-" in lower:
+        closed = open_templates(rewritten(text)) == 0
     return Message(text, _superseded(style, target), closed)
 
 
@@ -200,7 +223,7 @@ _new: Final = tuple.__new__
 
 
 def _serialise_fragment(fragment: Fragment) -> tuple[Message, ...]:
-    style, html = fragment.style, fragment.html
+    style, html = fragment.style, settle(fragment.html)
     if style not in _STYLES:
         raise _unknown(style)
     target = None if fragment.target is None else normalise(fragment.target)
@@ -211,7 +234,7 @@ def _serialise_fragment(fragment: Fragment) -> tuple[Message, ...]:
     if target is None:  # replace(content), morph(content): by the elements' own ids
         return tuple(_by_id(html, node, style) for node in _elements(html))
     if style == "morph":
-        nodes = [node for node in scan(html) if not _is_blank(html, node)]
+        nodes = [node for node in _scan(html) if not _is_blank(html, node)]
         if len(nodes) == 1 and nodes[0].id and id_selector(nodes[0].id) == target:
             return (_by_id(html, nodes[0], style),)
         return (_wrap("innerMorph", target, html),)
@@ -226,7 +249,7 @@ def _serialise_fragment(fragment: Fragment) -> tuple[Message, ...]:
 
 def _elements(html: str) -> list[Node]:
     """The top-level elements of HTML that has nothing else there but comments and space."""
-    nodes = scan(html)
+    nodes = _scan(html)
     for node in nodes:
         if node.name == "#text" and not _is_blank(html, node):
             raise FragmentError(
@@ -235,6 +258,23 @@ def _elements(html: str) -> list[Node]:
                 "say where it goes, as update('#status', ...) does."
             )
     return [node for node in nodes if not node.name.startswith("#")]
+
+
+def _scan(html: str) -> list[Node]:
+    """What is at the top level, also when htmx has made templates of ``<hx-...>`` tags."""
+    nodes = scan(html)
+    text = rewritten(html)
+    if text != html:
+        try:
+            is_same = [node[4:7] for node in nodes] == [node[4:7] for node in scan(text)]
+        except FragmentError:
+            is_same = False
+        if not is_same:
+            raise FragmentError(
+                f"htmx makes templates of <hx-...> elements, and then {_excerpt(html)} is not the "
+                "same: begin and end each of them within one element."
+            )
+    return nodes
 
 
 def _is_blank(html: str, node: Node) -> bool:
@@ -300,7 +340,7 @@ def _place(html: str, target: str | None, swap: str) -> tuple[Message, ...]:
 
 def _place_by_default(html: str, target: str, swap: str) -> Iterator[tuple[Node, Message]]:
     """Elements that say where they go, and, between them, runs of what does not."""
-    nodes = scan(html)
+    nodes = _scan(html)
     at = 0
     while at < len(nodes):
         if nodes[at].oob is not None:
@@ -351,17 +391,22 @@ def _are_independent(marked: list[tuple[Node, Message]]) -> bool:
     for node, message in marked:
         if message.supersedes is None or not message.cursor or node.name in TABLE_PARTS:
             return False
-        if message.variants is not None:
+        if message.variants is not None or "innerMorph" in message.text:
             return False
         targets.append(message.supersedes.partition(":#")[2])
-    if len(set(targets)) < len(targets) or any("\\" in target for target in targets):
+    owners = {target: i for i, target in enumerate(targets)}
+    if len(owners) < len(targets) or any("\\" in target for target in targets):
         return False
-    return not any(
-        targets[i] in message.text
-        for j, (_, message) in enumerate(marked)
-        for i in range(len(targets))
-        if i != j
+    # Word by word, which takes a time that is linear in the text, however many there are.
+    return all(
+        owners.get(word, i) == i
+        for i, (_, message) in enumerate(marked)
+        for word in set(_WORDS.findall(message.text))
     )
+
+
+#: What the id of an element, if it needs no escapes, is one of.
+_WORDS: Final = re.compile(r"[\w-]+")
 
 
 def _unplaced(html: str, node: Node) -> FragmentError:

@@ -9,7 +9,7 @@ import re
 from html.entities import html5
 from typing import Final
 
-__all__ = ["EQUALS", "SPACE", "TAG", "attribute", "attributes", "value_of"]
+__all__ = ["ATTRIBUTES", "EQUALS", "SPACE", "TAG", "attribute", "attributes", "value_of"]
 
 #: What HTML takes for white space: less than Python does.
 SPACE: Final = "\t\n\f\r "
@@ -25,7 +25,8 @@ TAG: Final = (
     rf"({_GAP})>"
 )
 EQUALS: Final = re.compile(_EQUALS)
-_ATTRIBUTES: Final = re.compile(rf"{_GAP}({_NAME})(?:{_EQUALS}[{SPACE}]*+({_VALUE})|(?!{_EQUALS}))")
+#: One attribute of a tag, with what is before it. Groups: name, value as it is written.
+ATTRIBUTES: Final = re.compile(rf"{_GAP}({_NAME})(?:{_EQUALS}[{SPACE}]*+({_VALUE})|(?!{_EQUALS}))")
 _REFERENCE: Final = re.compile(
     r"&(?:#[xX]([0-9a-fA-F]++);?|#([0-9]++);?|([a-zA-Z][a-zA-Z0-9]*+)(;|(?!=)))"
 )
@@ -34,7 +35,7 @@ _REFERENCE: Final = re.compile(
 def attributes(tag: re.Match[str]) -> dict[str, re.Match[str]]:
     """Give the attributes of a ``TAG`` by their lower-case names; the first of a name wins."""
     named: dict[str, re.Match[str]] = {}
-    for found in _ATTRIBUTES.finditer(tag.string, tag.end(2), tag.end()):
+    for found in ATTRIBUTES.finditer(tag.string, tag.end(2), tag.end()):
         named.setdefault(found[1].lower(), found)
     return named
 

@@ -9,6 +9,7 @@ never guesses:
 - a formatting element (b, i, a, ...) that ends after a block opened inside it, or that is
   left open with more to come, because the browser would open it again there;
 - ``<a>`` in ``<a>``, ``<form>`` in ``<form>``, a ``</p>`` or ``</br>`` without a start;
+- an end tag without a start that ends what htmx puts around a message to parse it;
 - NUL characters, depths that Chrome flattens, and the little on which browsers differ
   (``<table>`` in ``<p>``, ``</form>`` before the end of a ``<p>`` in it, a control inside
   ``<select>``).
@@ -23,6 +24,7 @@ from typing import Final, NoReturn
 
 from ..errors import FragmentError
 from .elements import (
+    AROUND,
     BARRIER,
     BEFORE_PARTS,
     BREAKOUT,
@@ -294,6 +296,9 @@ class Tree:
         i = self.find(names, BARRIER.get(name, SPECIAL), start)
         inside = stack[i + 1 :]
         if i < 0:
+            if name == "template" or self.ends_what_is_around(name):
+                what = f"</{name}> has no <{name}> to end, and would end what htmx puts around it"
+                self.refuse(what, start, "leave it out")
             if name in NEEDED and stack and self.is_calm():
                 return  # browsers put an empty one here, as after the <ul> of a <p><ul></ul></p>
             if name in NEEDED or not TRACES.get(name, NONE).isdisjoint(stack):
@@ -306,6 +311,12 @@ class Tree:
                 self.refuse(f"<{stack[-1]}> is still open", start, mend)
         else:
             self.close(i, end, True)
+
+    def ends_what_is_around(self, name: str) -> bool:
+        """Whether an end tag without a start ends what htmx 1.9 puts around a table part."""
+        stack = self.stack
+        around = AROUND.get(stack[0], NONE) if stack else NONE
+        return name in around and "table" not in stack and "template" not in stack
 
     def refuse_depth(self, at: int) -> NoReturn:
         self.refuse(f"it nests more than {MAX_DEPTH} deep", at, "close its elements")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from html import escape
 from typing import Any
 
+import nh3
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,6 +76,70 @@ def test_without_nh3_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "nh3", None)
     with pytest.raises(ImportError, match=r'pip install "htmx-ws\[clean\]"'):
         clean("a")
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What nh3 is asked to clean."""
+    asked: list[str] = []
+    original = nh3.clean
+
+    def counted(text: str, **options: Any) -> str:
+        asked.append(text)
+        return original(text, **options)
+
+    monkeypatch.setattr(nh3, "clean", counted)
+    return asked
+
+
+MANY = 600
+
+
+@pytest.mark.parametrize(
+    "dirty",
+    [
+        "<div>" * MANY,
+        "<div>" * MANY + "</div>" * MANY,
+        "<i><div></i>" * MANY,
+        "<div><table></div></table>" * MANY,
+        "<b><p>" * MANY,
+        "<ul><li>" * MANY,
+        "".join(f"<b title={i}>" for i in range(MANY)) + "</p>" * MANY,
+        "<svg><g>" * MANY,
+        "<x-y/>" * MANY,
+        f"<p {' '.join(f'attribute-{i}=' + 'x' * 80 for i in range(MANY))}>a",
+        f"<p {' '.join(f'attribute-{i}=' + 'x' * 80 for i in range(MANY))}",
+    ],
+)
+def test_what_a_parser_would_take_long_for_is_not_parsed_but_shown(
+    dirty: str, asked: list[str]
+) -> None:
+    made = clean(dirty)
+    assert made == escape(dirty)
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    "dirty",
+    [
+        "<div>" * 500 + "</div>" * 500,
+        "<p>a <b>b</b> <br>" * MANY,
+        "<li>a" * MANY,
+        "<tr><td>a<td>b" * MANY,
+        "<p>a</i> <em>b</em> <img src=/x></p>" * MANY,
+        "<p>a<a><a></a></a>" + "<b>b</b>" * MANY,  # what no browser would leave as it is
+        "<svg><path/></svg>" * MANY,
+        "<p>a<table></table>" + "<svg><g>" + "<path/>" * MANY + "</g></svg>",
+        "x" * 60_000,
+        f"<p>{'<b>b</b>' * 10_000}</p>",
+        f"<p title='{'a b ' * 20_000}'>a</p>",
+        f"<!-- {'a ' * 40_000} -->",
+    ],
+)
+def test_what_is_only_long_is_cleaned(dirty: str, asked: list[str]) -> None:
+    made = clean(dirty)
+    assert asked == [dirty]
+    assert "&lt;" not in made
 
 
 NAMES = st.sampled_from(

@@ -357,6 +357,8 @@ def test_the_out_of_band_attribute_can_be_cut_out(
         ("x</br>", "</br> has no <br> to end", "leave it out"),
         ("<svg></p>", "</p> has no <p>", "leave it out"),
         ("x</template>", "</template> has no <template>", "leave it out"),
+        ("<p>x</template></p>", "</template> has no <template>", "leave it out"),
+        ("<td>x</tbody></td>", "</tbody> has no <tbody> to end, and would end", "leave it out"),
         ("<tr></table>", "</table> has no <table>", "leave it out"),
         ("<form><table></form>", "</form> has no <form>", "leave it out"),
         ("<table>x", "text stands straight inside a table", "put it in a cell"),

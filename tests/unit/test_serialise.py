@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final, NamedTuple
 
 import pytest
@@ -40,8 +42,9 @@ from htmx_ws.wire.fragment import (
     trigger,
     update,
 )
+from htmx_ws.wire.rewrite import pieces
 from htmx_ws.wire.scan import scan
-from htmx_ws.wire.serialise import SWAPS, Message, serialise
+from htmx_ws.wire.serialise import SWAPS, Message, quick_text, serialise
 
 RECIPES: Final = {
     recipe["intent"]: recipe["frames"]
@@ -701,6 +704,14 @@ def test_elements_that_are_independent_travel_together(content: str) -> None:
     assert (message.supersedes, message.cursor, message.variants) == (None, True, None)
 
 
+def test_a_morph_travels_alone() -> None:
+    """What it keeps of the page is known to the browser alone."""
+    marked = '<br id="i"><p hx-swap-oob="innerHTML:#other">b</p>'
+    morphing, other = serialise(marked, target="#log", swap="morph")
+    assert 'hx-swap-oob="innerMorph:#log"' in morphing.text
+    assert 'hx-swap-oob="innerHTML:#other"' in other.text
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -727,9 +738,177 @@ def test_elements_that_may_depend_on_each_other_travel_apart(content: str) -> No
         assert all(top.oob for top in top_level(message.text))
 
 
+def test_an_id_that_is_in_a_word_of_another_is_not_that_id() -> None:
+    (message,) = serialise('<p id="one">a</p><p id="one-more" class="ones">b</p>')
+    assert message.text.count("hx-swap-oob") == 2
+
+
+def steps(function: Callable[[], object]) -> int:
+    """Count the instructions of Python that a call takes."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal count
+        frame.f_trace_opcodes = True
+        count += event == "opcode"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        function()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def test_many_elements_are_compared_in_linear_work() -> None:
+    def content(elements: int) -> str:
+        return "".join(f'<p id="x{i}y">a</p>' for i in range(elements))
+
+    assert len(serialise(content(400))) == 1
+    assert steps(lambda: serialise(content(400))) < 2.2 * steps(lambda: serialise(content(200)))
+
+
 def test_what_morphs_beside_others_still_morphs() -> None:
     first, _ = serialise('<p id="one" hx-swap-oob="morph">a</p><p id="two">b</p>')
     assert first.text_for("htmx4") == '<p hx-swap-oob="outerMorph" id="one">a</p>'
+
+
+# What htmx makes of the text
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (
+            append("#log", '<p title="<hx-x y>">a</p>'),
+            '<div hx-swap-oob="beforeend:#log"><p title="&lt;hx-x y>">a</p></div>',
+        ),
+        (
+            append("#log", '<td title="<hx-x y>">a'),
+            '<tr hx-swap-oob="beforeend:#log"><td title="&lt;hx-x y>">a</tr>',
+        ),
+        (
+            replace('<p id="x" title="</hx-x>">a</p>'),
+            '<p hx-swap-oob="outerHTML" id="x" title="&lt;/hx-x>">a</p>',
+        ),
+        ('<p id="&lt;hx-x>" a="<hx-x>">', '<p hx-swap-oob="outerHTML:#\\00003Chx-x\\00003E" id='),
+        (
+            morph("#x", '<p title="<head>">'),
+            '<div hx-swap-oob="innerMorph:#x"><p title="&lt;head>"></div>',
+        ),
+    ],
+)
+def test_what_htmx_would_take_for_a_tag_is_written_as_text(content: object, expected: str) -> None:
+    text = text_of(content)
+    assert text.startswith(expected)
+    assert "<hx-" not in text
+
+
+@pytest.mark.parametrize(
+    "name", ["template", "TEMPLATE", "Template", "tEmplate", "hx-x", "HX-X", "Hx-X"]
+)
+def test_an_end_that_would_end_the_template_around_a_message_is_refused(name: str) -> None:
+    for content in (
+        append("#log", f"a</{name}><b>c</b>"),
+        append("#log", f"</{name}>"),
+        append("#log", f"<td>a</{name}>"),
+        replace(f'<p id="x">a</{name}><b>c</b></p>'),
+    ):
+        with pytest.raises(FragmentError, match=r"leave (it|the end tag) out|begin and end each"):
+            serialise(content)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<template><p>a</template>",
+        "<b><p></b><template><tr><td>a</td></tr></template>",
+        "<my-box><template shadowrootmode=open><slot></slot></template><i>a</i></my-box>",
+        "<p>a<table><tr><td><template></template></table>",
+        "<hx-partial hx-target=#rows><tr><td>a</td></tr></hx-partial>",
+        "<script>let a = '</template>'</script>",
+        "<h1>a</h1><header></header><table><thead><tr><th>b</table>",
+        "<H1>a</H1>",
+    ],
+)
+def test_templates_that_are_ended_in_place_are_taken_as_they_are(html: str) -> None:
+    (message,) = serialise(update("#x", html))
+    assert message == Message(f'<div hx-swap-oob="innerHTML:#x">{html}</div>', "innerHTML:#x")
+
+
+@pytest.mark.parametrize("html", ["<template>a", "<hx-x>a", "<hx-x></hx-x><hx-x>"])
+def test_behind_a_template_that_is_not_ended_stands_no_position(html: str) -> None:
+    (message,) = serialise(update("#x", html))
+    assert not message.cursor
+
+
+def test_elements_that_htmx_rewrites_are_taken_where_they_stay_whole() -> None:
+    assert len(serialise('<p id="x"><hx-x>a</hx-x></p><p id="y"></p>')) == 1
+    for content in (
+        '<div id="x"><hx-x>a</div><div id="y"></hx-x></div>',
+        '<p id="x"><hx-x>a</p><p id="y"></hx-x></p>',
+    ):
+        with pytest.raises(FragmentError, match="begin and end each of them within one element"):
+            serialise(content)
+
+
+@pytest.mark.parametrize(
+    ("html", "wrapper"),
+    [
+        ("<script></script><tr><td>a</td></tr>", "tbody"),
+        ("<STYLE>i{}</STYLE> <!-- --><td>a</td>", "tr"),
+        ("<template><p></template><tbody></tbody>", "table"),
+        ("<script>'<tr>'</script><p>a</p>", "div"),
+        ("<link><meta><style></style>", "div"),
+        ("<script></script><p><tr></p>", "div"),
+    ],
+)
+def test_rows_behind_a_script_keep_their_tags(html: str, wrapper: str) -> None:
+    text = text_of(append("#x", html))
+    assert text == f'<{wrapper} hx-swap-oob="beforeend:#x">{html}</{wrapper}>'
+
+
+@pytest.mark.parametrize("html", ["<link><tr></tr>", "<title>a</title><td>", "<meta> a<tr></tr>"])
+def test_rows_behind_what_no_table_may_hold_are_refused(html: str) -> None:
+    with pytest.raises(FragmentError, match="stands straight inside"):
+        serialise(append("#x", html))
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        *("<td>a</tbody>b</td>", "<td>a</tr>b</td>", "<td>a</table>b</td>", "<th><svg></tbody>"),
+        *("<tr><td>a</tbody>b</td></tr>", "<tr><td>a</table></td></tr>"),
+    ],
+)
+def test_an_end_that_would_end_what_htmx_1_puts_around_rows_is_refused(html: str) -> None:
+    with pytest.raises(FragmentError, match=r"has no <\w+> to end|leave out end tags that end"):
+        serialise(append("#x", html))
+
+
+@pytest.mark.parametrize(
+    "html", ["<td><table><tr><td>a</tbody></table></td>", "<td><template></tbody></template></td>"]
+)
+def test_but_not_where_something_holds_it_off(html: str) -> None:
+    assert text_of(append("#x", html)) == f'<tr hx-swap-oob="beforeend:#x">{html}</tr>'
+
+
+def test_what_is_not_one_plain_message_does_not_go_the_short_way() -> None:
+    assert quick_text(replace("<p id=x>")) is None
+    assert quick_text(append("#x", "<tr>")) is None
+    long = f"#{'x' * 300}"
+    assert quick_text(append(long, "a")) == f'<div hx-swap-oob="beforeend:{long}">a</div>'
+
+
+@given(st.text("<>/\"' abdhtxHTx-=!", max_size=30))
+@settings(max_examples=500)
+def test_what_goes_the_short_way_would_be_the_same_by_the_long_one(html: str) -> None:
+    text = quick_text(append("#x", html))
+    if text is not None and not any(piece.kind == "rest" for piece in pieces(html)):
+        (message,) = serialise(append("#x", f"<!-- -->{html}"))
+        assert message.text.replace("<!-- -->", "") == text
 
 
 # A default target
@@ -962,7 +1141,7 @@ def test_elements_with_ids_arrive_once_each_and_in_order(ids: list[str]) -> None
         "<p>Name <input name=x><ul><li>no</li></ul></p>",  # Django's usual row of a form
         "<p><div>a</div></p>",
         "a</br>b",
-        "a</template>b",
+        "a</table></tbody>b",
         "<button></p></button>",
     ],
 )
