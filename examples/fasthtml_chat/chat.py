@@ -46,19 +46,37 @@ from fasthtml.common import (
     Small,
     Span,
     StaticFiles,
+    Style,
     Time,
     Title,
     Ul,
 )
 from pydantic import StringConstraints
 
-from htmx_ws import Connection, Fragment, Refused, append, redirect, scripts, update
+from htmx_ws import (
+    Connection,
+    Fragment,
+    Presence,
+    Present,
+    Refused,
+    append,
+    redirect,
+    scripts,
+    update,
+)
 from htmx_ws_starlette import HtmxWS
 
 HERE = Path(__file__).parent
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
-live = HtmxWS()
+
+def name_of(conn: Connection) -> str | None:
+    """Tell by FastHTML's session who this is: no page can choose another's name."""
+    name: str | None = conn.scope["session"].get("name")
+    return name
+
+
+live = HtmxWS(backend=os.environ.get("HTMX_WS_BACKEND"), identify=name_of)
 app = FastHTML(
     title="Chat",
     htmlkw={"lang": "en"},
@@ -69,7 +87,7 @@ app = FastHTML(
         Link(rel="icon", href="data:,"),
         Link(rel="stylesheet", href="/static/chat.css"),
     ),
-    # One of your own keeps people signed in when the server is started again.
+    # One of your own keeps people signed in when the server is started again, and in every process.
     secret_key=os.environ.get("SECRET_KEY") or secrets.token_urlsafe(),
     session_cookie="fasthtml_chat",
 )
@@ -94,17 +112,31 @@ def Face(name: str) -> FT:
     return Span(name[0], cls="face", style=f"--hue:{hue}", aria_hidden="true")
 
 
-def ChatMessage(msg: Message, me: str) -> FT:
+def by(name: str) -> str:
+    """Give the class of somebody's messages: the same on every page, whoever reads it."""
+    return f"by-{name.encode().hex()}"
+
+
+def Mine(me: str) -> FT:
+    """Mark what is "mine": a style of one's own pages alone, for one's own class."""
+    return Style(
+        f"#msg-list > .{by(me)} {{ --side: end; --columns: minmax(0, 1fr) auto; --face-at: 2; "
+        "--fill: var(--mine); --corners: 16px 4px 16px 16px; }"
+    )
+
+
+def ChatMessage(msg: Message) -> FT:
     return Li(
         Face(msg.name),
         Div(B(msg.name), " ", Time(msg.time), cls="chat-header"),
         Div(msg.text, cls="chat-bubble"),
-        cls=f"chat {'chat-end' if msg.name == me else 'chat-start'}",
+        cls=f"chat {by(msg.name)}",
     )
 
 
 def People() -> FT:
-    names = sorted({page.state.name for page in live.members("chat")}, key=str.casefold)
+    """Everybody with a page, in any process; with two pages, once."""
+    names = sorted((str(each.key) for each in live.presence("chat")), key=str.casefold)
     faces = [Li(Face(name), Span(name)) for name in names]
     return Ul(*faces, id="people", aria_label="Who is here", aria_live="polite")
 
@@ -119,30 +151,28 @@ def mk_input() -> FT:
 # --- the socket ------------------------------------------------------------------------
 
 
-async def on_conn(conn: Connection, session: dict[str, Any]) -> Fragment:
+async def came_or_left(room: str, who: Present) -> None:
+    await live.publish(room, People())
+
+
+# Whoever loads his page again has not left: it takes less than two seconds.
+live.room("chat", presence=Presence(on_join=came_or_left, on_leave=came_or_left, grace=2))
+
+
+async def on_conn(conn: Connection) -> tuple[FT, Fragment]:
     """A page is here, or here again: show it what was said while it was not."""
-    if "name" not in session:
+    if conn.identity is None:
         raise Refused("no name", content=redirect("/"))
-    conn.state.name = session["name"]
     await conn.join("chat")
-    await live.publish("chat", People())
-    return update("#msg-list", [ChatMessage(msg, conn.state.name) for msg in msgs])
+    return People(), update("#msg-list", [ChatMessage(msg) for msg in msgs])
 
 
-async def on_disconn() -> None:
-    await live.publish("chat", People())
-
-
-@live.ws("/ws", conn=on_conn, disconn=on_disconn)
+@live.ws("/ws", conn=on_conn)
 async def ws(msg: Text, conn: Connection) -> FT:
     """Everybody gets the message; the sender gets a new input too, by its id."""
-    said = Message(conn.state.name, msg)
+    said = Message(conn.identity, msg)
     msgs.append(said)
-    await live.publish(
-        "chat",
-        lambda page: append("#msg-list", ChatMessage(said, page.state.name)),
-        variant=lambda page: page.state.name == said.name,  # rendered twice, for all
-    )
+    await live.publish("chat", append("#msg-list", ChatMessage(said)))
     return mk_input()
 
 
@@ -164,7 +194,7 @@ def Entrance() -> FT:
     )
 
 
-def Chat(me: str, htmx: int) -> FT:
+def Chat(htmx: int) -> FT:
     return Main(
         Header(
             H1("Chat"),
@@ -173,7 +203,7 @@ def Chat(me: str, htmx: int) -> FT:
             Form(Button("Sign out"), method="post", action="/leave"),
         ),
         Div(
-            Ul(*[ChatMessage(msg, me) for msg in msgs], id="msg-list", aria_label="Messages"),
+            Ul(*[ChatMessage(msg) for msg in msgs], id="msg-list", aria_label="Messages"),
             cls="scroll",
             tabindex=0,
         ),
@@ -198,7 +228,7 @@ def home(request: Request) -> Any:
         return Title("Chat"), Entrance()
     htmx = request.session.get("htmx", 4)
     static = f"/htmx-{htmx}" if NPM.is_dir() else None  # None: from the CDN
-    return Title("Chat"), NotStr(scripts(htmx, static=static)), Chat(name, htmx)
+    return Title("Chat"), NotStr(scripts(htmx, static=static)), Mine(name), Chat(htmx)
 
 
 @app.post("/enter")

@@ -26,12 +26,30 @@ async def enter(open_page: OpenPage, name: str) -> Page:
     return page
 
 
+def is_own(page: Page, message: str) -> bool:
+    """Whether a message is shown as one of the reader's own."""
+    by = page.find(message).get("class", "").split()[-1]
+    return f".{by} {{" in page.find("style").text
+
+
 async def test_people_talk(open_page: OpenPage) -> None:
     ada, bob = await enter(open_page, "Ada"), await enter(open_page, "Bob")
     ada.submit("#form", msg="<u>hi</u>")
-    await bob.expect("#msg-list .chat-start .chat-bubble", text="<u>hi</u>")
-    await ada.expect("#msg-list .chat-end .chat-bubble", text="<u>hi</u>")
+    for page in (ada, bob):
+        await page.expect("#msg-list .chat-bubble", text="<u>hi</u>")
+    assert is_own(ada, "#msg-list li")
+    assert not is_own(bob, "#msg-list li")
     await ada.expect("#msg", value="")
+
+
+async def test_two_tabs_of_one_person_are_one_person(open_page: OpenPage) -> None:
+    ada = await enter(open_page, "Ada")
+    other = await open_page("/", browser=ada.browser)
+    await other.expect("#people li", count=1)
+    ada.submit("#form", msg="On both")
+    for page in (ada, other):
+        await page.expect("#msg-list .chat-bubble", text="On both")
+        assert is_own(page, "#msg-list li")
 
 
 async def test_who_leaves_is_not_listed(open_page: OpenPage) -> None:

@@ -2,13 +2,14 @@
 
     python examples/plain_asgi/chat.py
 
-Read it from top to bottom: what is said, how it looks, what the socket does, the pages. The
-first page runs htmx 4; with ?htmx=2 in its address the same chat runs on htmx 2.
+Read it from top to bottom: what is said, who says it, how it looks, what the socket does, the
+pages. The first page runs htmx 4; with ?htmx=2 in its address the same chat runs on htmx 2.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 from asyncio import sleep
 from collections import defaultdict, deque
@@ -16,7 +17,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import count, cycle
+from itertools import cycle
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 from urllib.parse import parse_qsl, urlencode
@@ -24,7 +25,20 @@ from urllib.parse import parse_qsl, urlencode
 import uvicorn
 from pydantic import StringConstraints
 
-from htmx_ws import HTML, Connection, Fragment, HtmxWS, append, html, morph, remove, scripts, update
+from htmx_ws import (
+    HTML,
+    Connection,
+    Fragment,
+    HtmxWS,
+    Presence,
+    Present,
+    append,
+    html,
+    morph,
+    remove,
+    scripts,
+    update,
+)
 from htmx_ws.types import Receive, Scope, Send
 
 Room = Literal["lobby", "garden", "kitchen"]
@@ -33,8 +47,6 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 
 # --- what is said ----------------------------------------------------------------------
 
-numbers = count(1)
-
 
 @dataclass
 class Line:
@@ -42,7 +54,8 @@ class Line:
     text: str
     only_for: str = ""  # the name of the one who sees it; empty: everybody
     time: str = field(default_factory=lambda: datetime.now().strftime("%H:%M"))
-    id: str = field(default_factory=lambda: f"line-{next(numbers)}")
+    # No count: another process would have the same.
+    id: str = field(default_factory=lambda: f"line-{secrets.token_hex(8)}")
 
 
 history: defaultdict[str, deque[Line]] = defaultdict(lambda: deque(maxlen=50))
@@ -57,9 +70,18 @@ ANSWERS = (
 )
 answers = cycle(ANSWERS)
 
+# --- who says it -----------------------------------------------------------------------
+
+
+def name_of(conn: Connection) -> str | None:
+    """Tell by its address whose page this is: here nobody has to prove his name."""
+    return str(conn.query.get("name", "")).strip() or None
+
+
+live = HtmxWS(backend=os.environ.get("HTMX_WS_BACKEND"), identify=name_of)
+
 # --- how it looks: html() escapes each value that it fills in --------------------------
 
-live = HtmxWS()
 SEND = live.send_attrs()
 FIELD = html(
     '<input id="message" name="message" placeholder="Say something" autocomplete="off" autofocus '
@@ -75,23 +97,37 @@ def face(name: str) -> HTML:
     return html('<span class="face" style="--hue:{}" aria-hidden="true">{}</span>', hue, name[:1])
 
 
-def bubble(line: Line, reader: str, more: HTML | str = "") -> HTML:
-    kind = "bot" if line.author == BOT else "mine" if line.author == reader else "theirs"
+def kind(author: str) -> str:
+    """Give the class of somebody's lines: the same on every page, whoever reads it."""
+    return "bot" if author == BOT else f"by-{author.encode().hex()}"
+
+
+# What is "mine" is so on one's own pages alone, as their style has one's class.
+MINE = """<style>
+    #log > .{} {{
+      --side: end; --way: row-reverse; --gap: auto;
+      --fill: var(--mine); --corners: 16px 4px 16px 16px;
+    }}
+  </style>"""
+
+
+def bubble(line: Line, more: HTML | str = "") -> HTML:
     return html(
         '<li id="{}" class="{}">{}<div><p class="by"><b>{}</b> <time>{}</time> <i>{}</i></p>'
         '<p class="text">{}</p>{}</div></li>',
-        *(line.id, kind, face(line.author), line.author, line.time),
+        *(line.id, kind(line.author), face(line.author), line.author, line.time),
         *("only you see this" if line.only_for else "", line.text, more),
     )
 
 
 def log(room: str, reader: str) -> HTML:
     lines = (line for line in history[room] if line.only_for in ("", reader))
-    return html("{}", [bubble(line, reader) for line in lines])
+    return html("{}", [bubble(line) for line in lines])
 
 
 def people(room: str) -> HTML:
-    names = sorted({page.state.name for page in live.members(room)}, key=str.casefold)
+    """Everybody with a page in the room, in any process; with two pages, once."""
+    names = sorted((str(each.key) for each in live.presence(room)), key=str.casefold)
     return html("{}", [html("<li>{}<span>{}</span></li>", face(name), name) for name in names])
 
 
@@ -100,40 +136,37 @@ def people(room: str) -> HTML:
 chat = live.endpoint("/ws/{room}")
 
 
+async def came_or_left(room: str, who: Present) -> None:
+    await live.publish(room, update("#people", people(room)))
+
+
+# Whoever loads his page again has not left: it takes less than two seconds.
+live.room("*", presence=Presence(on_join=came_or_left, on_leave=came_or_left, grace=2))
+
+
 @chat.on_connect
-async def joined(conn: Connection, room: Room, name: Name) -> Fragment:
+async def joined(conn: Connection, room: Room, name: Name) -> list[Fragment]:
     """A page is here, or here again: show it what was said while it was not."""
-    conn.state.name = name
     await conn.join(room)
-    await live.publish(room, update("#people", people(room)))
-    return morph("#log", log(room, name))
-
-
-@chat.on_disconnect
-async def left(room: Room) -> None:
-    await live.publish(room, update("#people", people(room)))
+    return [update("#people", people(room)), morph("#log", log(room, name))]
 
 
 @chat.on(action="say")
 async def say(message: Text, room: Room, conn: Connection) -> HTML:
     """Everybody's page gets the line; the sender's gets a new field too, which is empty."""
-    line = Line(conn.state.name, message)
+    line = Line(conn.identity, message)
     history[room].append(line)
-    await live.publish(
-        room,
-        lambda page: append("#log", bubble(line, page.state.name)),
-        variant=lambda page: page.state.name,  # rendered once for each name
-    )
+    await live.publish(room, append("#log", bubble(line)))
     return FIELD
 
 
 @chat.on(action="ask", concurrent=True)
 async def ask(message: Text, room: Room, conn: Connection) -> AsyncIterator[Fragment | HTML]:
     """The bot answers: what is yielded goes to the page at once."""
-    name = conn.state.name
-    question, answer = Line(name, message, name), Line(BOT, "", name)
+    me = conn.identity
+    question, answer = Line(me, message, only_for=me), Line(BOT, "", only_for=me)
     history[room] += question, answer
-    yield append("#log", [bubble(question, name), bubble(answer, name, STOP)])
+    yield append("#log", [bubble(question), bubble(answer, STOP)])
     yield FIELD
     for word in next(answers).split():
         answer.text += f"{word} "
@@ -171,7 +204,7 @@ PAGE = """<!doctype html>
   <title>{title}</title>
   <link rel="icon" href="data:,">
   <link rel="stylesheet" href="/static/chat.css">
-  {scripts}
+  {head}
 </head>
 <body>{body}</body>
 </html>"""
@@ -208,7 +241,7 @@ CHAT = """
 
 
 def entrance(htmx: int) -> HTML:
-    return html(PAGE, title="Chat", scripts="", body=html(ENTRANCE, htmx=htmx))
+    return html(PAGE, title="Chat", head="", body=html(ENTRANCE, htmx=htmx))
 
 
 def chat_page(name: str, room: str, htmx: int) -> HTML:
@@ -233,7 +266,8 @@ def chat_page(name: str, room: str, htmx: int) -> HTML:
         field=FIELD,
     )
     static = f"/static/htmx-{htmx}" if NPM.is_dir() else None  # None: from the CDN
-    return html(PAGE, title=f"# {room}", scripts=scripts(htmx, static=static), body=body)
+    head = [scripts(htmx, static=static), html(MINE, kind(name))]
+    return html(PAGE, title=f"# {room}", head=head, body=body)
 
 
 async def site(scope: Scope, receive: Receive, send: Send) -> None:

@@ -6,11 +6,12 @@ Run by ``pytest``, with pytest-asyncio in its auto mode; ``open_page`` comes wit
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlencode
 
 import pytest
 
 from examples.plain_asgi import chat
-from htmx_ws.testing import assert_joined, assert_published
+from htmx_ws.testing import Page, assert_joined, assert_published
 from htmx_ws.testing.plugin import OpenPage
 from htmx_ws.types import ASGIApp
 
@@ -24,15 +25,38 @@ def htmx_app() -> Iterator[ASGIApp]:
     chat.history.clear()
 
 
+def is_own(page: Page, line: str) -> bool:
+    """Whether a line is shown as one of the reader's own."""
+    return f".{page.find(line).get('class')} {{" in page.find("style").text
+
+
 async def test_what_one_says_everybody_reads(open_page: OpenPage) -> None:
     ada = await open_page("/?name=Ada")
     bob = await open_page("/?name=Bob")
     await ada.expect("#people li", count=2)
     ada.submit("#say-form", message="Good morning")
-    await bob.expect(f"{LAST}.theirs .text", text="Good morning")
-    await ada.expect(f"{LAST}.mine .text", text="Good morning")
+    for page in (ada, bob):
+        await page.expect(f"{LAST} .text", text="Good morning")
+    assert is_own(ada, LAST)
+    assert not is_own(bob, LAST)
     await ada.expect("#message", value="")
     assert ada.focused is ada.find("#message")
+
+
+async def test_two_tabs_of_one_person_are_one_person(open_page: OpenPage) -> None:
+    ada, other = await open_page("/?name=Ada"), await open_page("/?name=Ada")
+    await other.expect("#people li", count=1)
+    ada.submit("#say-form", message="On both")
+    for page in (ada, other):
+        await page.expect(f"{LAST} .text", text="On both")
+        assert is_own(page, LAST)
+
+
+async def test_a_name_is_no_more_than_a_name(open_page: OpenPage) -> None:
+    eve = await open_page("/?" + urlencode({"name": "</style>{} \\"}))
+    eve.submit("#say-form", message="hi")
+    await eve.expect(f"{LAST} .by b", text="</style>{} \\")
+    assert is_own(eve, LAST)
 
 
 async def test_html_that_somebody_types_is_text(open_page: OpenPage) -> None:
@@ -77,13 +101,14 @@ async def test_who_was_away_is_shown_what_was_said(open_page: OpenPage) -> None:
     ada = await open_page("/?name=Ada")
     bob = await open_page("/?name=Bob")
     bob.drop()
-    await ada.expect("#people li", count=1)
+    await assert_joined(chat.live, "lobby", pages=1)
     ada.submit("#say-form", message="Where are you?")
     bob.submit("#say-form", message="Here")  # waits until the socket is open again
     await ada.expect(LAST, text=ada.find(LAST).text if ada.find_all(LAST) else None)
     await bob.reconnect()
     await bob.expect("#log li", count=2)
     await ada.expect(f"{LAST} .text", text="Here")
+    assert len(ada.find_all("#people li")) == 2
 
 
 def test_a_plain_test_needs_no_event_loop(open_page: OpenPage) -> None:

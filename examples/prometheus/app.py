@@ -11,8 +11,7 @@ from __future__ import annotations
 import os
 import socket
 from asyncio import sleep
-from collections import Counter as Counts
-from collections import defaultdict
+from collections import defaultdict, deque
 from contextlib import suppress
 from typing import Annotated, Literal, get_args
 
@@ -24,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from htmx_ws import BindingError, Connection, Fragment, html, scripts, update
+from htmx_ws import HTML, BindingError, Connection, Fragment, append, html, scripts, update
 from htmx_ws.telemetry import Event
 from htmx_ws_starlette import HtmxWS
 
@@ -88,19 +87,12 @@ def count(event: Event) -> None:
 
 # --- the socket ------------------------------------------------------------------------
 
-live = HtmxWS(telemetry=count)
+live = HtmxWS(backend=os.environ.get("HTMX_WS_BACKEND"), telemetry=count)
 live.room("bar:*")  # so that rooms are counted as these, and not each by its name
 
 Town = Literal["oslo", "rome"]
 Drink = Literal["tea", "coffee", "cocoa"]
-ordered: defaultdict[Town, Counts[Drink]] = defaultdict(Counts)
-
-
-def shelf(town: Town) -> Fragment:
-    cups = ordered[town]
-    rows = [html("<li>{}: <b>{}</b></li>", drink, cups[drink]) for drink in get_args(Drink)]
-    return update("#shelf", html("<ul>{}</ul>", rows))
-
+orders: defaultdict[Town, deque[HTML]] = defaultdict(lambda: deque(maxlen=10))
 
 bar = live.endpoint("/bar/{town}", name="bar")
 
@@ -108,7 +100,7 @@ bar = live.endpoint("/bar/{town}", name="bar")
 @bar.on_connect
 async def came(conn: Connection, town: Town) -> Fragment:
     await conn.join(f"bar:{town}")
-    return shelf(town)
+    return update("#orders", list(orders[town]))
 
 
 @bar.on("order")
@@ -117,8 +109,9 @@ async def order(drink: Drink, cups: Annotated[int, Field(ge=1, le=12)], town: To
         await sleep(0.3)  # which shows in the histogram
     if drink == "cocoa":
         raise RuntimeError("The cocoa is burnt")  # and this among the errors
-    ordered[town][drink] += cups
-    await live.publish(f"bar:{town}", shelf(town))
+    line = html("<li>{}: {}</li>", drink, cups)
+    orders[town].append(line)
+    await live.publish(f"bar:{town}", append("#orders", line))
     return update("#order-errors", "")
 
 
@@ -143,7 +136,7 @@ PAGE = """<!doctype html>
 <body>
   <h1>The bar</h1>
   <div {connect}>
-    <div id="shelf" aria-live="polite"></div>
+    <ul id="orders" aria-label="Orders" aria-live="polite"></ul>
     <form id="order" {send}>
       <label>Cups <input name="cups" value="1" inputmode="numeric" size="3"></label>
       {buttons}

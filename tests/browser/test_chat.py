@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from examples.plain_asgi import chat
-from htmx_ws import HTML
+from htmx_ws.testing import publications
 from htmx_ws.types import ASGIApp
 from tests.browser.guests import Guests
 
@@ -76,9 +76,9 @@ def test_a_message_is_on_both_pages_and_the_field_is_ready_for_the_next(
 ) -> None:
     ada, grace = enter("Ada"), enter("Grace")
     say(ada, "Good morning")
-    for page, kind in ((ada, "mine"), (grace, "theirs")):
+    for page, side in ((ada, "end"), (grace, "start")):
         expect(last(page).locator(".text")).to_have_text("Good morning")
-        expect(last(page)).to_have_class(kind)
+        expect(last(page)).to_have_css("justify-self", side)
         expect(last(page).locator("b")).to_have_text("Ada")
         assert len(last(page).locator("time").inner_text()) == len("12:34")
     expect(ada.locator("#message")).to_be_focused()
@@ -103,26 +103,23 @@ def test_who_comes_later_sees_what_was_said(enter: Enter) -> None:
 
 
 def test_who_is_here_follows_who_comes_and_goes_once_each(
-    enter: Enter, monkeypatch: pytest.MonkeyPatch
+    enter: Enter,
 ) -> None:
     cleo, dan = enter("Cleo"), enter("Dan")
     for page in (cleo, dan):
         expect(people(page)).to_have_text(["Cleo", "Dan"])
-    told: list[str] = []
-
-    def list_people(room: str) -> HTML:
-        told.append(room)
-        return those_here(room)
-
-    those_here = chat.people
-    monkeypatch.setattr(chat, "people", list_people)
-    dan.close()
-    expect(people(cleo)).to_have_text(["Cleo"])
-    say(cleo, "Bye, Dan")
-    assert told == ["lobby"]
-    enter("Eli")
-    expect(people(cleo)).to_have_text(["Cleo", "Eli"])
-    assert told == ["lobby", "lobby"]
+    again = enter("Dan")
+    with publications(chat.live) as told:
+        dan.close()
+        again.reload()
+        expect(people(again)).to_have_text(["Cleo", "Dan"])
+        say(cleo, "Still two")
+        assert [each.room for each in told if "people" in each.messages[0]] == []
+        again.close()
+        expect(people(cleo)).to_have_text(["Cleo"])
+        enter("Eli")
+        expect(people(cleo)).to_have_text(["Cleo", "Eli"])
+    assert [each.room for each in told if "people" in each.messages[0]] == ["lobby", "lobby"]
 
 
 def test_an_empty_message_is_an_error_beside_the_field_until_the_next_valid_one(
@@ -155,7 +152,7 @@ def test_the_bot_answers_piece_by_piece_until_it_is_stopped(enter: Enter) -> Non
     say(ada, "The room goes on meanwhile")
     expect(last(ada).locator(".text")).to_have_text("The room goes on meanwhile")
     answer = ada.locator("#log > .bot .text").last
-    (page,) = (page for page in chat.live.members("kitchen") if page.state.name == "Ada")
+    (page,) = (page for page in chat.live.members("kitchen") if page.identity == "Ada")
     assert page.work
     ada.get_by_role("button", name="Stop").click()
     expect(ada.get_by_role("button", name="Stop")).to_have_count(0)

@@ -137,31 +137,53 @@ async def test_an_example_starts_by_its_command_and_what_is_said_comes_back(
             *("channels_board", "/login/", "/ws/board/"),
             build_frame({"title": "hello", "colour": "sky", "action": "add"}, sender="new-card"),
         ),
+        (
+            *("fasthtml_chat", "/enter", "/live/ws"),
+            build_frame({"msg": "hello"}),
+        ),
+        (
+            *("plain_asgi", None, "/ws/lobby?name={name}"),
+            build_frame({"action": "say", "message": "hello"}),
+        ),
+        (
+            *("prometheus", None, "/bar/oslo"),
+            build_frame({"drink": "tea", "cups": "2"}, sender="order"),
+        ),
     ],
 )
 async def test_an_example_is_one_in_two_processes_by_an_environment_variable(
-    start: Start, tmp_path: Path, example: str, come_in: str, socket: str, frame: str
+    start: Start, tmp_path: Path, example: str, come_in: str | None, socket: str, frame: str
 ) -> None:
+    heard = "tea: 2" if example == "prometheus" else "hello"
     with RedisServer(tmp_path / "redis") as redis:
         here, there = [await start(example, HTMX_WS_BACKEND=redis.url()) for _ in range(2)]
         ann, bob = Visitor(here), Visitor(there)
         for visitor, name in ((ann, "ann"), (bob, "bob")):
             await visitor.read("/")
             user = {"ann": "Olga", "bob": "Vera"}[name]
-            await visitor.read(come_in, name=name, user=user, username=name, password=name)
-        async with ann.open(socket) as hers, bob.open(socket) as his:
-            if example != "fastapi_dashboard":  # it does not show who is here
+            if come_in is not None:
+                await visitor.read(come_in, name=name, user=user, username=name, password=name)
+        path = socket.format
+        async with ann.open(path(name="ann")) as hers, bob.open(path(name="bob")) as his:
+            if example == "prometheus":
+                await hears(his, "orders")  # he is in the room
+            elif example != "fastapi_dashboard":  # it does not show who is here
                 for opened, name in ((hers, "bob"), (his, "ann")):
                     await hears(opened, f"<span>{name}</span>")
             await hers.send(frame)
-            for opened in (hers, his):
-                await hears(opened, "hello")
+            lines = [await hears(opened, heard) for opened in (hers, his)]
+            if example == "plain_asgi":  # no line has the id of another process's
+                await his.send(frame)
+                lines.append(await hears(hers, heard))
+                first, _, second = (re.findall(r'id="(line-[^"]+)"', line) for line in lines)
+                assert first != second
         if example == "starlette_chat":
             ann.server = there  # and is who she was
             assert "<b>ann</b>" in await ann.read("/rooms/lobby")
 
 
-async def hears(page: ClientConnection, text: str) -> None:
+async def hears(page: ClientConnection, text: str) -> str:
     async with asyncio.timeout(20):
-        while text not in str(await page.recv()):
+        while text not in (said := str(await page.recv())):
             pass
+    return said
