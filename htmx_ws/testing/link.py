@@ -81,6 +81,7 @@ class Wire:
                 page.received(self, text)
         except Closed as closed:
             code, reason = closed.code, closed.reason
+            page.was_closed(self, code, reason)
         except Denied as denied:
             page.tab.note(f"the socket {self.path} was refused with HTTP {denied.status}")
         except Exception as error:

@@ -114,6 +114,14 @@ class Page:
         if kind is None:
             self.check()
 
+    def close(self) -> Awaitable[None]:
+        """Leave for good, as a visitor who closes the tab, once the application knows of it.
+
+        Raises ``AssertionError`` for what went wrong until then. The end of the test, or of the
+        ``with``, does so for every page that is still open.
+        """
+        return self._run(self.__aexit__(None, None, None))
+
     async def _leave(self) -> None:
         self._is_open = False
         if self._going:  # a request that is cut short would be the application's to clean up
@@ -374,7 +382,11 @@ class Page:
         def is_closed() -> bool:
             return any(w.code is not None and code in (None, w.code) for w in self.wires)
 
-        return self._run(self._until(is_closed, lambda: report.not_closed(self, code), timeout))
+        async def close() -> None:
+            await self._until(is_closed, lambda: report.not_closed(self, code), timeout)
+            self.problems = [each for each in self.problems if each.kind != "closed"]
+
+        return self._run(close())
 
     def until(
         self, condition: Callable[[], bool], what: str = "it", *, timeout: float | None = None
@@ -456,6 +468,12 @@ class Page:
         self._follow()
         self.stir()
 
+    def was_closed(self, wire: Wire, code: int, reason: str) -> None:
+        """Take note that the application closed a socket."""
+        path = wire.path.partition("?")[0]
+        if (problem := problems.closed(path, code, reason)) is not None:
+            self.problems.append(problem)
+
     def failed(self, what: str, error: Exception) -> None:
         """Take note of what the application raised."""
         self.tab.note(f"{what}: {error!r}")
@@ -515,7 +533,7 @@ class Page:
 
     def _later(self, seconds: float, act: Callable[[], object]) -> Callable[[], None]:
         loop = asyncio.get_running_loop()
-        return (loop.call_later(seconds, act) if seconds else loop.call_soon(act)).cancel
+        return loop.call_later(seconds, act).cancel
 
     def _repeat(self, seconds: float, act: Callable[[], object]) -> Callable[[], None]:
         loop, tab = asyncio.get_running_loop(), self.tab

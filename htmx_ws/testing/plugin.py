@@ -33,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini(
         "htmx_strict",
         "what fails a test though it asserts something else: yes, no, or some of exception "
-        "missing wiped unescaped unhandled",
+        "missing wiped unescaped unhandled closed",
         default="yes",
     )
 

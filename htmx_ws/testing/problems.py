@@ -1,8 +1,8 @@
 """What is wrong though a test may pass: it is gathered, and said in words that help.
 
 A handler that raises, a message for what the page has not, a page wiped, what a visitor typed
-coming back as HTML, a frame that nothing takes: a browser shows little of these, and an
-assertion about something else would not see them.
+coming back as HTML, a frame that nothing takes, a socket that the application closes: a browser
+shows little of these, and an assertion about something else would not see them.
 """
 
 from __future__ import annotations
@@ -15,14 +15,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-__all__ = ["KINDS", "Kind", "Problem", "Typed", "Watch", "missing", "wiped"]
+__all__ = ["KINDS", "Kind", "Problem", "Typed", "Watch", "closed", "missing", "wiped"]
 
-Kind = Literal["exception", "missing", "wiped", "unescaped", "unhandled"]
+Kind = Literal["exception", "missing", "wiped", "unescaped", "unhandled", "closed"]
 
 #: Where this package is.
 _OURS: Final = str(Path(__file__).parents[1])
 #: What a strict page fails for.
-KINDS: Final[tuple[Kind, ...]] = ("exception", "missing", "wiped", "unescaped", "unhandled")
+KINDS: Final[tuple[Kind, ...]] = (
+    "exception",
+    "missing",
+    "wiped",
+    "unescaped",
+    "unhandled",
+    "closed",
+)
+#: The codes of a close that means no harm: the end of a visit, or "please come back".
+_HARMLESS: Final = (1000, 1001, 1005, 1006, 1012, 1013)
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,18 @@ def wiped(element: str, left: str, message: str) -> Problem:
         "Give each element of a message an id and hx-swap-oob, or send it by update(), "
         "append() and their like, and send no text beside them.\n"
         f"The message: {message}",
+    )
+
+
+def closed(path: str, code: int, reason: str) -> Problem | None:
+    """The application closed a socket with a code that says that something is wrong, or nothing."""
+    if code in _HARMLESS:
+        return None
+    said = f" ({reason})" if reason else ""
+    return Problem(
+        "closed",
+        f"The application closed the socket {path} with {code}{said}, which the test did not "
+        f"expect.\nIf it is meant to, say so: page.expect_close({code})",
     )
 
 

@@ -196,6 +196,12 @@ PAGE = body(
         (r"#\6d", 1),
         (r"#\m", 1),
         (r"#\0", 0),
+        ("li\\", 0),
+        ("/*first*/li:first-child/*", 1),
+        ("[title='/*']", 0),
+        (":is(:unknown(a, [b]), p, ..q)", 2),
+        (":is(p:unknown[x], li)", 3),
+        (":where(:host, :in-range, :out-of-range)", 0),
     ],
 )
 def test_selectors_find_what_they_find_in_browsers(selector: str, count: int) -> None:

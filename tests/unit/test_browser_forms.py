@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from htmx_ws.testing.browser import controls, gestures
+from htmx_ws.testing.browser import controls, gestures, times
 from htmx_ws.testing.browser.dom import Element
 from htmx_ws.testing.browser.forms import enter, entries
 from htmx_ws.testing.browser.tab import Event, Tab
@@ -277,3 +277,103 @@ def test_events_that_scripts_fire_are_heard_with_their_detail() -> None:
         tab.arrived(script, Text("no element"))
         tab.arrived(script)  # runs but once
         assert (tab.events[-1].type, tab.events[-1].detail) == ("e", detail)
+
+
+@pytest.mark.parametrize(
+    ("html", "takes"),
+    [
+        ("<input>", True),
+        ("<input type=hidden>", False),
+        ("<button disabled>", False),
+        ("<a href=x>", True),
+        ("<a>", False),
+        ("<p tabindex=-1>", True),
+        ("<p tabindex=x>", False),
+        ("<summary>", False),
+        ("<details><summary id=it>", True),
+        ("<p contenteditable>", True),
+        ("<iframe></iframe>", True),
+    ],
+)
+def test_only_some_elements_take_the_focus(html: str, takes: bool) -> None:
+    tab = tab_of(html)
+    element = tab.document.select_one("#it,body > *")
+    assert element is not None
+    found = tab.document.by_id("it") or element
+    tab.focus_if_it_can(found)
+    assert (tab.focused is found) is takes
+
+
+@pytest.mark.parametrize(
+    ("html", "value"),
+    [
+        ("<input type=range min=2 max=9>", "6"),
+        ("<input type=range min=2 max=9 step=any>", "5.5"),
+        ("<input type=range min=0 max=10 step=4 value=11>", "8"),
+        ("<input type=range step=-1 value=3.7>", "3.7"),
+        ("<input type=datetime-local value='2026-01-02 10:00:05.120'>", "2026-01-02T10:00:05.12"),
+        ("<input type=datetime-local value=2026-01-02T10:00:00>", "2026-01-02T10:00"),
+        ("<input type=date value=2026-02-30>", ""),
+        ("<input type=week value=2026-W54>", ""),
+        ("<input type=color value=' #ABCD '>", "#aabbcc"),
+        ("<input type=color value=#12345678>", "#123456"),
+        ("<input type=color value=Teal>", "#008080"),
+    ],
+)
+def test_fields_hold_what_they_can(html: str, value: str) -> None:
+    assert controls.value_of(tab_of(html).document.select("input")[0]) == value
+
+
+def test_dates_and_times_are_measured() -> None:
+    assert times.measure("date", "1970-01-02") == 86400
+    assert times.measure("date", "123456-01-02") is not None
+    assert times.measure("month", "1971-02") == 13
+    assert times.measure("week", "1970-W01") == -259200
+    assert times.measure("time", "01:00:05.5") == 3605.5
+    assert times.measure("datetime-local", "1970-01-02T00:01") == 86460
+    assert times.measure("time", "1:00") is None
+
+
+def test_a_time_may_be_from_the_evening_to_the_morning() -> None:
+    html = "<form><input type=time name=t min=22:00 max=06:00 value={}></form>"
+    field = tab_of(html.format("23:00")).document.select("input")[0]
+    assert controls.problem(field) is None
+    field = tab_of(html.format("12:00")).document.select("input")[0]
+    assert controls.problem(field) == "it is not from 22:00 to 06:00"
+    assert field.matches(":out-of-range")
+    assert not field.matches(":in-range")
+    assert not tab_of("<input>").document.select(":in-range,:out-of-range")
+
+
+def test_what_is_chosen_stays_chosen_while_options_come_and_go() -> None:
+    tab = tab_of("<select><option>a<option>b</select><select multiple><option>m</select>")
+    select, multiple = tab.document.select("select")
+    new = Element("option", {"value": "new"})
+    select.insert(new, select.children[0])
+    assert controls.value_of(select) == "a"
+    new.detach()
+    new.attrs["selected"] = ""
+    new.selected = None
+    select.insert(new)
+    assert controls.value_of(select) == "new"
+    assert controls.value_of(select.clone()) == "new"
+    new.detach()
+    assert controls.value_of(select) == "a"
+    group = Element("optgroup")
+    select.insert(group)
+    group.insert(new)
+    assert controls.value_of(select) == "new"
+    multiple.insert(Element("option"))
+    assert controls.value_of(multiple) == ""
+    tab.document.body.insert(Element("option"))  # which is nobody's
+
+
+def test_a_checked_radio_button_that_arrives_is_the_one_of_its_group() -> None:
+    tab = tab_of("<input type=radio name=r id=old checked>")
+    old = tab.document.by_id("old")
+    assert old is not None
+    body = tab.document.body
+    body.insert(Element("input", {"type": "radio", "name": "r"}))
+    assert controls.is_checked(old)
+    body.insert(Element("input", {"type": "RADIO", "name": "r", "checked": ""}))
+    assert not controls.is_checked(old)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import sys
 import threading
@@ -21,11 +22,16 @@ from htmx_ws.testing import (
     clients,
     publications,
 )
+from htmx_ws.testing.browser import gestures
+from htmx_ws.testing.browser.controls import value_of
+from htmx_ws.testing.browser.dom import Element
 from htmx_ws.testing.browser.tab import Event, NeedsJavaScript, Tab, Uncaught
 from htmx_ws.testing.clients import hcon
 from htmx_ws.testing.clients.place4 import Places4
 from htmx_ws.testing.clients.swap2 import HABITS, Swaps2
-from htmx_ws.testing.clients.triggers import parse_triggers, passes, read_triggers, seconds
+from htmx_ws.testing.clients.triggers import passes, read_triggers, seconds
+from htmx_ws.testing.clients.triggers2 import parse_triggers
+from htmx_ws.testing.clients.values import write
 from htmx_ws.testing.portal import Portal
 from htmx_ws.testing.report import fits
 from htmx_ws.types import Receive, Scope, Send
@@ -285,13 +291,31 @@ def test_intervals_and_filters_are_read() -> None:
         0,
     ]
     faults: list[int] = []
-    found = parse_triggers("a, , b[x,y] bogus once, every 2s", lambda: faults.append(1))
-    assert [(each.event, each.filter, each.once, each.every) for each in found] == [
+
+    def read(text: str, *, strict: bool = False) -> list[tuple[str, str, bool, float]]:
+        found = parse_triggers(text, lambda: faults.append(1), strict=strict)
+        return [(each.event, each.filter, each.once, each.every) for each in found]
+
+    assert read("a, b[x,y] bogus once, every 2s") == [
         ("a", "", False, 0),
         ("b", "x,y", True, 0),
         ("every", "", False, 2),
     ]
-    assert len(faults) == 2
+    assert len(faults) == 1
+    assert read("a, , b") == [("a", "", False, 0)]  # what comes after nothing is lost
+    assert read("a ") == read("a ", strict=True)
+    assert len(faults) == 3
+    assert read("a[x[0]]") == [("a", "x[0]", False, 0)]
+    assert read("a[]") == [("a", "true", False, 0)]
+    assert read("a[x") == [("a", "", False, 0)]
+    assert len(faults) == 3
+    origins = "click from:{#a b} target:(p i), click from:next p, click from:previous"
+    found = parse_triggers(origins, lambda: None, strict=False)
+    assert [(each.origin, each.target) for each in found] == [
+        ("#a b", "p i"),
+        ("next p", ""),
+        ("previous", ""),
+    ]
     assert [each.every for each in read_triggers("every 3s, ,click halt")] == [3, 0]
     event = Event("keyup", Tab("", "http://x/").document, key="a")
     assert passes("event.key == 'a' && !ctrlKey", event)
@@ -308,12 +332,26 @@ def test_dotted_names_are_nested() -> None:
     }
 
 
-@pytest.mark.parametrize(("target", "said"), [("html", "insertBefore"), ("document", "")])
-def test_what_cannot_be_replaced_is_an_error_or_nothing(target: str, said: str) -> None:
+@pytest.mark.parametrize(
+    ("version", "oob", "said"),
+    [
+        ("2.0.11", "outerHTML:html", ""),
+        ("2.0.11", "outerHTML:document", ""),
+        ("2.0.11", "delete:html", ""),
+        ("2.0.11", "beforebegin:html", "insertBefore"),
+        ("1.9.12", "beforebegin:html", "insertBefore"),
+        ("1.9.12", "outerHTML:html", "insertBefore"),
+        ("1.9.12", "delete:html", "removeChild"),
+        ("1.9.12", 'outerHTML:html" id="x', "querySelector"),
+        ("4.0.1", "outerHTML:document", ""),
+    ],
+)
+def test_what_cannot_be_replaced_is_an_error_or_nothing(version: str, oob: str, said: str) -> None:
     tab = Tab("<p>x</p>", "http://x/")
-    client = clients.start("2.0.11", tab)
-    client.receive(tab.document.body, f'<p hx-swap-oob="outerHTML:{target}">y</p>')
+    client = clients.start(version, tab)
+    client.receive(tab.document.body, f'<p hx-swap-oob="{oob}">y</p>')
     assert said in "".join(tab.errors)
+    assert bool(said) == bool(tab.errors)
     assert tab.document.body.inner_html == "<p>x</p>"
 
 
@@ -363,3 +401,181 @@ async def test_a_message_sends_the_page_elsewhere_and_its_socket_ends_as_in_chro
         assert page.url == f"http://testserver{to}"
         assert codes == [1000 if htmx.startswith("4") else 1001]
         assert page.title == ""
+
+
+def test_nothing_can_be_put_beside_the_whole_page() -> None:
+    tab = Tab("<p>x</p>", "http://x/")
+    client = clients.start("2.0.11", tab)
+    client.receive(tab.document.body, '<p hx-swap-oob="beforebegin:html"></p>')
+    assert tab.errors == []
+
+
+def test_what_is_gone_cannot_be_morphed() -> None:
+    tab = Tab('<div id="app" hx-ws:connect="/ws"><p class="m">1</p></div>', "http://x/")
+    client = clients.start("4.0.1", tab)
+    app = tab.document.by_id("app")
+    assert app is not None
+    client.receive(app, 'wiped<ul hx-swap-oob="outerMorph:.m"></ul>')
+    assert tab.errors == [
+        "error: htmx: htmx:ws:error: Cannot read properties of null (reading 'insertBefore')"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("message", "html", "said"),
+    [
+        ('<title>T</title><td id="x" hx-swap-oob="true">2</td>', "2", None),
+        ('{"content": "x", "target": 5}', None, "selector.startsWith is not a function"),
+        ('{"content": "x", "select": "p["}', None, "on 'DocumentFragment': 'p[' is not a valid"),
+        ('<p style="x" id="x">2</p>', '<p id="x" style="x">2</p>', None),
+        ('<b hx-swap-oob="afterend:#x">2</b>', '<p id="x">1</p>2', None),
+        (
+            '<p hx-swap-oob="outerHTML:#x"><i id="x" hx-preserve></i></p>',
+            "",
+            "The node to be removed is not a child of this node",
+        ),
+    ],
+)
+def test_htmx_4_does_with_rare_messages_what_it_did_in_chromium(
+    message: str, html: str | None, said: str | None
+) -> None:
+    tab = Tab('<div id="app" hx-ws:connect="/ws"><p id="x">1</p></div>', "http://x/")
+    client = clients.start("4.0.1", tab)
+    app = tab.document.by_id("app")
+    assert app is not None
+    client.receive(app, message)
+    assert said is None or said in tab.errors[0]
+    assert said is not None or tab.errors == []
+    assert app.inner_html == ('<p id="x">1</p>' if html is None else html)
+
+
+def test_a_page_without_a_body_is_survived() -> None:
+    tab = Tab('<div id="app" hx-ws:connect="/ws"><p id="x">1</p></div>', "http://x/")
+    client = clients.start("4.0.1", tab)
+    app = tab.document.by_id("app")
+    assert app is not None
+    message = '<p id="x" hx-swap-oob="true">2</p>'
+    client.receive(app, '<i hx-swap-oob="delete:body"></i>')
+    client.receive(app, message)
+    assert tab.document.body.inner_html == ""
+
+
+class Line:
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    def send(self, text: str, sender: Element) -> None:
+        self.sent.append(text)
+
+    def close(self) -> None: ...
+
+
+def sent(version: str, sender: str) -> tuple[Tab, list[str]]:
+    """Give what a page with that sender sends when it is clicked."""
+    connect, send = 'hx-ext="ws" ws-connect="/ws"', "ws-send"
+    if version.startswith("4"):
+        connect, send = 'hx-ws:connect="/ws"', "hx-ws:send"
+    line = Line()
+    html = f"<div id=app {connect}>{sender.replace('SEND', send)}</div>"
+    tab = Tab(html, "http://x/chat", lambda element, url: line)
+    clients.start(version, tab).start()
+    go = tab.document.by_id("go")
+    if go is not None:
+        gestures.click(tab, go)
+    return tab, line.sent
+
+
+@pytest.mark.parametrize("version", ["1.9.12", "2.0.11", "4.0.1"])
+@pytest.mark.parametrize(
+    ("sender", "is_boosted"),
+    [
+        ("<form SEND hx-boost=true><button id=go></form>", True),
+        ("<form SEND hx-boost=true method=dialog><button id=go></form>", False),
+        ("<a id=go SEND hx-boost=true href=/there>", True),
+        ("<a id=go SEND hx-boost=true href=#there>", False),
+        ("<a id=go SEND hx-boost=true href=http://elsewhere/>", False),
+        ("<p id=go SEND hx-boost=true>", False),
+    ],
+)
+def test_boosted_senders_say_so(version: str, sender: str, is_boosted: bool) -> None:
+    [frame] = sent(version, sender)[1]
+    assert ('"HX-Boosted":"true"' in frame) is is_boosted
+    if version == "4.0.1":
+        assert ('"HX-Target":"body"' in frame) is is_boosted
+
+
+@pytest.mark.parametrize(
+    ("version", "sender", "said"),
+    [
+        ("4.0.1", "<p id=go SEND hx-config='{bad'>", "hx-config is no JSON"),
+        ("4.0.1", "<p id=go SEND hx-trigger='click[x'>", "unterminated:click[x"),
+        ("4.0.1", "<p id=go SEND hx-trigger='click delay'>", "match is not a function"),
+        ("4.0.1", "<p id=go SEND hx-trigger='click from:p['>", "'p[' is not a valid selector"),
+        ("1.9.12", "<p id=go SEND hx-trigger=sse:x>", "htmx:noSSESourceError"),
+        ("1.9.12", "<p id=go SEND hx-trigger='click from:closest b'>", "null (reading 'addEvent"),
+        ("1.9.12", "<p id=go SEND hx-include='next b'>", "undefined (reading 'matches')"),
+        ("1.9.12", "<p id=go SEND hx-include=window>", "parameter 1 is not of type 'Node'"),
+        ("2.0.11", "<p id=go SEND hx-include=window>", "null (reading 'querySelectorAll')"),
+        ("2.0.11", "<p id=go SEND hx-trigger='click from:p['>", "error: SyntaxError: Failed"),
+    ],
+)
+def test_what_htmx_throws_is_in_the_console(version: str, sender: str, said: str) -> None:
+    tab, frames = sent(version, sender)
+    assert said in "\n".join(tab.errors)
+    assert frames == []
+
+
+@pytest.mark.parametrize(
+    ("version", "times", "once"), [("1.9.12", 3, 1), ("2.0.11", 3, 1), ("4.0.1", 1, 1)]
+)
+def test_everything_is_in_sight(version: str, times: int, once: int) -> None:
+    assert len(sent(version, "<p SEND hx-trigger=intersect>")[1]) == times
+    assert len(sent(version, "<p SEND hx-trigger='intersect once'>")[1]) == once
+
+
+def test_a_field_called_id_stands_in_the_way_of_its_form_s_own() -> None:
+    """htmx 4 asks the form for its ``id``, and a browser gives the field of that name."""
+    form = "<form id=f SEND><input name=id>{}<button id=go></form>"
+    [frame] = sent("4.0.1", form.format(""))[1]
+    assert '"HX-Source":"form#%5Bobject%20HTMLInputElement%5D"' in frame
+    [frame] = sent("4.0.1", form.format("<input name=id>"))[1]
+    assert '"HX-Source":"form#%5Bobject%20RadioNodeList%5D"' in frame
+
+
+def test_filters_may_be_constants() -> None:
+    assert len(sent("2.0.11", "<p id=go SEND hx-trigger=click[true]>")[1]) == 1
+    assert len(sent("2.0.11", "<p id=go SEND hx-trigger=click[false]>")[1]) == 0
+
+
+def test_numbers_are_written_as_javascript_writes_them() -> None:
+    numbers = [1e-7, 1.5e-10, 1e21, 12345678901234567890, -0.0, 0.1, 1.0, math.inf, 5, 1e20]
+    assert write(numbers) == (
+        "[1e-7,1.5e-10,1e+21,12345678901234567000,0,0.1,1,null,5,100000000000000000000]"
+    )
+    assert write({"a": "\ud83d", "b": None, "c": True}) == '{"a":"\\ud83d","b":null,"c":true}'
+
+
+def test_a_morph_takes_over_which_option_is_chosen() -> None:
+    html = '<select id="s"><option id="a">a<option id="b" selected>b</select>'
+    tab = Tab(f'<div id="app" hx-ws:connect="/ws">{html}</div>', "http://x/")
+    client = clients.start("4.0.1", tab)
+    app, select = tab.document.by_id("app"), tab.document.by_id("s")
+    assert app is not None
+    assert select is not None
+    options = '<option id="a">a<option id="b">b'
+    client.receive(app, f'<select id="s" hx-swap-oob="innerMorph">{options}</select>')
+    assert value_of(select) == "a"
+    options = '<option id="a">a<option id="b" selected>b'
+    client.receive(app, f'<select id="s" hx-swap-oob="innerMorph">{options}</select>')
+    assert value_of(select) == "b"
+
+
+def test_an_option_of_no_choice_is_morphed_as_any_element() -> None:
+    html = '<div id="x"><option id="a">a</option></div>'
+    tab = Tab(f'<div id="app" hx-ws:connect="/ws">{html}</div>', "http://x/")
+    client = clients.start("4.0.1", tab)
+    app = tab.document.by_id("app")
+    assert app is not None
+    message = '<div id="x" hx-swap-oob="innerMorph"><option id="a" selected>b</option></div>'
+    client.receive(app, message)
+    assert tab.document.select("#x option")[0].html == '<option id="a" selected="">b</option>'

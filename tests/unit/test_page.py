@@ -120,6 +120,75 @@ async def test_it_comes_back_after_1012_and_stays_away_after_4401(htmx: str) -> 
             assert page.errors == ["error: htmx: htmx:ws:error: Connection not open"]
 
 
+@VERSION
+async def test_a_close_that_the_test_did_not_expect_fails_it(htmx: str) -> None:
+    _, app = live_site.make()
+    said = (
+        r"The application closed the socket /ws with 4401.*, which the test did not expect.\n"
+        r"If it is meant to, say so: page.expect_close\(4401\)"
+    )
+    with pytest.raises(AssertionError, match=said):
+        async with Page(app, "/refused", htmx=htmx) as page:
+            await page.until(lambda: page.closed_with == 4401)
+    async with Page(app, "/refused", htmx=htmx) as page:
+        with pytest.raises(AssertionError, match=said):
+            await page.expect("#log li")
+    async with Page(app, "/refused", htmx=htmx, strict=("exception",)) as page:
+        await page.until(lambda: page.closed_with == 4401)
+    async with Page(app, htmx=htmx) as page:
+        page.submit("#say", msg="bye")  # "please come back" is no harm
+        await page.until(lambda: page.closed_with == 1012)
+
+
+@pytest.mark.parametrize("query", ["", "&page=forged"])
+async def test_a_page_without_a_token_of_ours_is_told_that_it_is_the_page_token(query: str) -> None:
+    live = HtmxWS(secret="s" * 20, page_tokens=True)
+
+    @live.ws("/ws")
+    async def take(data: dict[str, Any]) -> None: ...
+
+    async with Page(live, html=f'<div hx-ws:connect="/ws?hx=4{query}"></div>') as page:
+        await page.until(lambda: page.closed_with == 4403)
+        [problem] = page.take_problems()
+        assert "page token" in str(problem)
+
+
+async def test_a_visitor_leaves_for_good() -> None:
+    live, app = live_site.make()
+    async with Page(app) as ann:
+        bob = await Page(app)
+        await assert_joined(live, "chat", pages=2)
+        await bob.close()
+        await assert_joined(live, "chat", pages=1)
+        await bob.close()  # which changes nothing
+        ann.submit("#say", msg="who is here?")
+        await ann.expect("#log li")
+        assert bob.messages == []
+
+
+def test_a_visitor_of_a_plain_test_leaves_for_good() -> None:
+    _, app = live_site.make()
+    with Page(app) as ann, Page(app) as bob:
+        bob.close()
+        ann.submit("#say", msg="hi")
+        ann.expect("#log li", text="hi")
+        assert bob.messages == []
+
+
+@pytest.mark.parametrize(("htmx", "times"), [("1.9.12", 2), ("2.0.4", 2), ("2.0.11", 1)])
+async def test_old_htmx_sends_twice_what_it_sends_at_once(htmx: str, times: int) -> None:
+    _, app = live_site.make()
+    html = (
+        '<div hx-ext="ws" ws-connect="/ws"><ul id="log"></ul>'
+        '<p ws-send hx-trigger="load{}" hx-vals=\'{{"msg":"hi"}}\'></p></div>'
+    )
+    async with Page(app, html=html.format(""), htmx=htmx, strict=False) as page:
+        await page.until(lambda: len(page.frames) == times)
+    async with Page(app, html=html.format(" delay:1ms"), htmx=htmx, strict=False) as page:
+        await page.advance(1)
+        assert len(page.frames) == 1
+
+
 async def test_a_refused_page_is_closed() -> None:
     _, app = live_site.make()
     async with Page(app, "/refused") as page:

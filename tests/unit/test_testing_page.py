@@ -22,17 +22,18 @@ def test_what_the_page_shows_runs(pytester: pytest.Pytester) -> None:
     settings = ("-o", "asyncio_default_fixture_loop_scope=function", "-p", "no:django")
     pytester.syspathinsert()
     result = pytester.runpytest_inprocess(*PLUGIN, *settings)
-    result.assert_outcomes(passed=13)
+    result.assert_outcomes(passed=15)
 
 
 def test_the_numbers_on_the_page_are_those_of_the_recordings() -> None:
-    from tests.unit import test_page_recorded
+    from tests.unit import test_page_recorded, test_page_rules
     from tests.unit.test_page_frames import ROWS
     from tests.unit.test_page_swaps import CLIENTS, REMAINING, SWAPS
 
     said = PAGE.read_text()
     assert f"{len(SWAPS['rows']) * len(CLIENTS)} messages" in said
     assert f"{len(ROWS) * len(CLIENTS)} frames" in said
-    outcomes = sum(len(s["clients"]) for r in test_page_recorded.ROWS for s in r["seen"])
+    rows = [*test_page_recorded.ROWS, *test_page_rules.ROWS]
+    outcomes = sum(len(seen["clients"]) for row in rows for seen in row["seen"])
     assert f"{outcomes:,} other outcomes" in said
     assert len(REMAINING) * len(CLIENTS) == 4

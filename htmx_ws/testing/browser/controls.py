@@ -6,26 +6,34 @@ A control's HTML says what it starts with; what a visitor made of it is in the e
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
+
+from . import times
 
 if TYPE_CHECKING:
     from .dom import Element
 
 __all__ = [
     "STATES",
+    "collapsed",
     "form_of",
     "input_type",
     "is_checked",
+    "is_chosen",
     "is_disabled",
+    "is_focusable",
     "is_submit",
     "members",
     "options",
+    "passing_for",
     "problem",
     "radio_group",
     "selected_options",
     "set_checked",
+    "settle_options",
     "value_of",
 ]
 
@@ -34,6 +42,7 @@ _TYPES: Final = frozenset(
     "radio range reset search submit tel text time url week".split()
 )
 _TEXTUAL: Final = frozenset("text search url tel email password number".split())
+_SHOWS_ONE: Final = re.compile(r"\s*0*1?\s*")
 _LISTED: Final = ("button", "fieldset", "input", "object", "output", "select", "textarea")
 
 
@@ -52,6 +61,21 @@ def input_type(control: Element) -> str:
 def is_submit(control: Element) -> bool:
     """Whether a click on it submits its form."""
     return control.tag in ("button", "input") and input_type(control) in ("submit", "image")
+
+
+def is_focusable(element: Element) -> bool:
+    """Whether it takes the focus, as far as its HTML says."""
+    if element.tag in ("button", "input", "select", "textarea"):
+        return not is_disabled(element) and input_type(element) != "hidden"
+    if element.tag in ("a", "area") and "href" in element.attrs:
+        return True
+    if re.match(r"\s*[+-]?\d", element.get("tabindex", "")):
+        return True
+    if element.tag == "summary":
+        parent = element.parent
+        return getattr(parent, "tag", "") == "details"
+    editable = element.get("contenteditable", "false").lower()
+    return element.tag == "iframe" or editable in ("", "true", "plaintext-only")
 
 
 def is_checked(control: Element) -> bool:
@@ -116,24 +140,42 @@ def options(select: Element) -> list[Element]:
 
 def option_value(option: Element) -> str:
     """Give the value of an option: its attribute, or its text."""
-    return option.get("value", " ".join(option.text.split()))
+    return option.get("value", collapsed(option.text))
+
+
+def collapsed(text: str) -> str:
+    """Collapse white space as HTML does: only that of ASCII."""
+    return re.sub("[ \t\n\f\r]+", " ", text).strip(" ")
+
+
+def is_chosen(option: Element) -> bool:
+    """Whether an option by itself is chosen, by its HTML or a visitor."""
+    return "selected" in option.attrs if option.selected is None else option.selected
 
 
 def selected_options(select: Element) -> list[Element]:
     """Give the options that are chosen; a plain select has its first when none is."""
     all_options = options(select)
-    chosen = [
-        each
-        for each in all_options
-        if ("selected" in each.attrs if each.selected is None else each.selected)
-    ]
+    chosen = list(filter(is_chosen, all_options))
     if "multiple" in select.attrs:
         return chosen
     if chosen:
         return chosen[-1:]
-    if re.fullmatch(r"\s*0*1?\s*", select.get("size", "")):
+    if _SHOWS_ONE.fullmatch(select.get("size", "")):
         return [each for each in all_options if not is_disabled(each)][:1]
     return []
+
+
+def settle_options(select: Element, new: Element | None = None) -> None:
+    """Hold on to what is chosen, as browsers do when options come and go.
+
+    ``new`` is one that has just arrived and is chosen: it takes the place of the one before.
+    """
+    if "multiple" in select.attrs:
+        return
+    chosen = selected_options(select) if new is None else [new]
+    for each in options(select):
+        each.selected = any(each is one for one in chosen)
 
 
 def value_of(control: Element) -> str:
@@ -144,7 +186,8 @@ def value_of(control: Element) -> str:
         chosen = selected_options(control)
         return option_value(chosen[0]) if chosen else ""
     if control.tag == "textarea":
-        return control.text if control.value is None else control.value
+        text = _own_text(control) if control.value is None else control.value
+        return text.replace("\r\n", "\n").replace("\r", "\n")
     if control.tag == "output":
         return control.text
     kind = input_type(control)
@@ -156,38 +199,83 @@ def value_of(control: Element) -> str:
     return _sanitised(control, kind, value) if control.tag == "input" else value
 
 
+def _own_text(element: Element) -> str:
+    """Give the text that stands straight in it."""
+    return "".join(node.text for node in element.children if not hasattr(node, "children"))
+
+
 def _sanitised(control: Element, kind: str, value: str) -> str:
     """Make of a value what an input of that kind holds."""
     if kind in ("text", "search", "tel", "password"):
         return re.sub(r"[\r\n]", "", value)
+    if kind == "email" and "multiple" in control.attrs:
+        return ",".join(each.strip() for each in value.split(","))
     if kind in ("url", "email"):
         return re.sub(r"[\r\n]", "", value).strip()
-    if kind in _FORMS and not re.fullmatch(_FORMS[kind], value):
-        return ""
+    if kind in times.FORMS:
+        return times.sanitised(kind, value)
+    if kind == "number":
+        return value if _number(value) is not None else ""
     if kind == "color":
-        return value.lower() if re.fullmatch("#[0-9a-fA-F]{6}", value) else "#000000"
+        return _color(value)
     if kind == "range":
-        low, high = _number(control.get("min")) or 0.0, _number(control.get("max"))
-        high = 100.0 if high is None else high
-        held = _number(value)
-        held = (low + high) / 2 if held is None else min(max(held, low), high)
-        return value if _number(value) == held else f"{held:g}"
+        return _slid(control, value)
     return value
 
 
-_FORMS: Final = {
-    "number": r"-?(\d+(\.\d+)?|\.\d+)([eE][+-]?\d+)?",
-    "date": r"\d{4,}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])",
-    "month": r"\d{4,}-(0[1-9]|1[0-2])",
-    "week": r"\d{4,}-W(0[1-9]|[1-4]\d|5[0-3])",
-    "time": r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,3})?)?",
-    "datetime-local": r"\d{4,}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[T ]"
-    r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,3})?)?",
+_NUMBER: Final = r"-?(\d+(\.\d+)?|\.\d+)([eE][+-]?\d+)?"
+_NUMERIC: Final = ("number", "range")
+#: The colours that HTML has names for, of old.
+_COLORS: Final = {
+    "black": "000000",
+    "silver": "c0c0c0",
+    "gray": "808080",
+    "white": "ffffff",
+    "maroon": "800000",
+    "red": "ff0000",
+    "purple": "800080",
+    "fuchsia": "ff00ff",
+    "green": "008000",
+    "lime": "00ff00",
+    "olive": "808000",
+    "yellow": "ffff00",
+    "navy": "000080",
+    "blue": "0000ff",
+    "teal": "008080",
+    "aqua": "00ffff",
 }
 
 
+def _slid(control: Element, value: str) -> str:
+    """Give where a slider stands: within its range, on a step."""
+    low = _number(control.get("min")) or 0.0
+    high = _number(control.get("max"))
+    high = max(100.0 if high is None else high, low)
+    held = _number(value)
+    held = (low + high) / 2 if held is None else min(max(held, low), high)
+    if control.get("step", "").lower() != "any":
+        step = _number(control.get("step")) or 1.0
+        step = step if step > 0 else 1.0
+        base = _number(control.get("min"))
+        base = _number(control.get("value")) or 0.0 if base is None else base
+        on_step = base + step * math.floor((held - base) / step + 0.5 + 1e-9)
+        on_step = on_step - step if on_step > high else on_step
+        held = on_step if abs(on_step - held) > 1e-9 else held
+    return value if _number(value) == held else f"{held:g}"
+
+
+def _color(text: str) -> str:
+    """Write a colour as a field holds it; what a browser cannot read is black."""
+    text = text.strip().lower()
+    if found := re.fullmatch("#([0-9a-f]{3})[0-9a-f]?", text):
+        return "#" + "".join(digit * 2 for digit in found[1])
+    if found := re.fullmatch("#([0-9a-f]{6})([0-9a-f]{2})?", text):
+        return f"#{found[1]}"
+    return f"#{_COLORS.get(text, '000000')}"
+
+
 def _number(text: str | None) -> float | None:
-    return float(text) if text and re.fullmatch(_FORMS["number"], text) else None
+    return float(text) if text and re.fullmatch(_NUMBER, text) else None
 
 
 # --- forms -----------------------------------------------------------------------------
@@ -212,6 +300,13 @@ def members(form: Element) -> Iterator[Element]:
             yield each
 
 
+def passing_for(form: Element, name: str) -> list[Element]:
+    """Give the controls that pass themselves off as a property of their form."""
+    if form.tag != "form":
+        return []
+    return [each for each in members(form) if name in (each.get("id"), each.get("name"))]
+
+
 # --- validity --------------------------------------------------------------------------
 
 
@@ -219,6 +314,8 @@ def _will_validate(control: Element) -> bool:
     if control.tag not in ("input", "select", "textarea", "button") or is_disabled(control):
         return False
     if control.tag != "select" and "readonly" in control.attrs:
+        return False
+    if any(each.tag == "datalist" for each in control.itself_and_ancestors()):
         return False
     return input_type(control) not in ("hidden", "button", "reset", "image", "submit")
 
@@ -233,6 +330,8 @@ def problem(control: Element) -> str | None:
     ):
         if kind == "radio":
             empty = not any(map(is_checked, radio_group(control)))
+        elif control.tag == "select":
+            empty = _chooses_nothing(control)
         else:
             empty = not is_checked(control) if kind == "checkbox" else not value
         if empty:
@@ -245,9 +344,23 @@ def problem(control: Element) -> str | None:
     return None
 
 
+def _chooses_nothing(select: Element) -> bool:
+    """Whether no option is chosen but the one that stands for none: the first, when it is empty."""
+    first = next(iter(options(select)), None)
+    is_placeholder = (
+        first is not None
+        and first.parent is select
+        and not option_value(first)
+        and input_type(select) == "select-one"
+        and _SHOWS_ONE.fullmatch(select.get("size", "")) is not None
+    )
+    chosen = selected_options(select)
+    return not any(each is not first or not is_placeholder for each in chosen)
+
+
 def _pattern(control: Element, kind: str, value: str) -> str | None:
     pattern = control.get("pattern")
-    if not pattern or kind not in _TEXTUAL or kind == "number":
+    if pattern is None or kind not in _TEXTUAL or kind == "number":
         return None
     try:
         fits = re.fullmatch(pattern, value)
@@ -267,36 +380,69 @@ def _length(control: Element, kind: str, value: str) -> str | None:
     return f"it is longer than {most} characters" if most.isdigit() and length > int(most) else None
 
 
+_LABEL: Final = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+_EMAIL: Final = re.compile(rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(?:\.{_LABEL})*")
+
+
 def _kind(control: Element, kind: str, value: str) -> str | None:
     if kind == "url" and not re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:.", value):
         return "it is not a URL"
-    name = r"[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)*"
     if kind == "email":
         all_values = value.split(",") if "multiple" in control.attrs else [value]
-        if not all(re.fullmatch(name, each.strip()) for each in all_values):
+        if not all(map(_EMAIL.fullmatch, all_values)):
             return "it is not an email address"
     return None
 
 
-def _range(control: Element, kind: str, value: str) -> str | None:
-    if kind not in (*_FORMS, "range"):
-        return None
+def _measure(kind: str, text: str | None) -> float | None:
+    """Give a value as a number, None for what is none."""
+    return times.measure(kind, text or "") if kind in times.FORMS else _number(text)
+
+
+def _limits(control: Element, kind: str, value: str) -> str | None:
     low, high = control.get("min"), control.get("max")
-    if kind not in ("number", "range"):  # written so that they sort as text
-        if low and re.fullmatch(_FORMS[kind], low) and value < low:
-            return f"it is before {low}"
-        late = high and re.fullmatch(_FORMS[kind], high) and value > high
-        return f"it is after {high}" if late else None
-    number, least, most = float(value), _number(low), _number(high)
+    number, least, most = (_measure(kind, each) for each in (value, low, high))
+    assert number is not None  # what is none is not held
+    if kind == "time" and least is not None and most is not None and least > most:
+        # From the evening to the morning.
+        return f"it is not from {low} to {high}" if most < number < least else None
     if least is not None and number < least:
-        return f"it is less than {low}"
+        return f"it is before {low}" if kind in times.FORMS else f"it is less than {low}"
     if most is not None and number > most:
-        return f"it is more than {high}"
-    step = control.get("step", "1").lower()
-    size = _number(step) or 1.0
-    base = least if least is not None else _number(control.get("value")) or 0.0
-    steps = (number - base) / size
-    return None if step == "any" or abs(steps - round(steps)) < 1e-9 else f"it is no step of {step}"
+        return f"it is after {high}" if kind in times.FORMS else f"it is more than {high}"
+    return None
+
+
+def _has_limits(element: Element) -> bool:
+    limited = element.tag == "input" and input_type(element) in (*times.FORMS, *_NUMERIC)
+    return limited and ("min" in element.attrs or "max" in element.attrs)
+
+
+def _exceeds(element: Element) -> bool:
+    value = value_of(element)
+    return bool(value) and _limits(element, input_type(element), value) is not None
+
+
+def _range(control: Element, kind: str, value: str) -> str | None:
+    if kind not in (*times.FORMS, *_NUMERIC):
+        return None
+    return _limits(control, kind, value) or _steps(control, kind, value)
+
+
+def _steps(control: Element, kind: str, value: str) -> str | None:
+    step = control.get("step", "")
+    if step.lower() == "any":
+        return None
+    unit, usual = times.STEPS.get(kind, (1.0, 1.0))
+    size = _number(step)
+    size = (size if size is not None and size > 0 else usual) * unit
+    base = _measure(kind, control.get("min"))
+    if base is None:
+        base = _measure(kind, control.get("value"))
+    number = _measure(kind, value)
+    assert number is not None
+    steps = (number - (times.BASES.get(kind, 0.0) if base is None else base)) / size
+    return None if abs(steps - round(steps)) < 1e-9 else f"it is no step of {step or usual}"
 
 
 def _is_checked_state(element: Element) -> bool:
@@ -310,7 +456,7 @@ def _is_checked_state(element: Element) -> bool:
 
 def _is_mutable(element: Element) -> bool:
     if element.tag == "textarea" or (
-        element.tag == "input" and input_type(element) in {*_TEXTUAL, *_FORMS}
+        element.tag == "input" and input_type(element) in {*_TEXTUAL, *times.FORMS}
     ):
         return "readonly" not in element.attrs and not is_disabled(element)
     return element.get("contenteditable", "false").lower() in ("", "true", "plaintext-only")
@@ -353,6 +499,8 @@ STATES: Final[dict[str, Callable[[Element], bool]]] = {
     ),
     "valid": lambda e: _is_validated(e) and not _has_problem(e),
     "invalid": lambda e: _is_validated(e) and _has_problem(e),
+    "in-range": lambda e: _has_limits(e) and not _exceeds(e),
+    "out-of-range": lambda e: _has_limits(e) and _exceeds(e),
     "indeterminate": _is_indeterminate,
     "default": lambda e: "checked" in e.attrs or "selected" in e.attrs,
 }

@@ -9,9 +9,9 @@ htmx and a test use: insert, take away, copy, compare, and write as ``innerHTML`
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Literal, overload
+from typing import Any, ClassVar, Final, Literal, overload
 
-from . import selectors
+from . import controls, selectors
 
 __all__ = ["Branch", "Comment", "Document", "Element", "Fragment", "Node", "Text", "escape"]
 
@@ -76,9 +76,10 @@ class Node:
 
     def detach(self) -> None:
         """Take it out of its tree."""
-        if self.parent is not None:
-            del self.parent.children[self.index]
+        if (parent := self.parent) is not None:
+            del parent.children[self.index]
             self.parent = None
+            _settle(parent, self)
 
     def clone(self) -> Node:
         """Copy it and all in it."""
@@ -124,6 +125,9 @@ class Branch(Node):
 
     __slots__ = ("children", "listeners")
 
+    #: What JavaScript calls such a node.
+    KIND: ClassVar = "Node"
+
     def __init__(self) -> None:
         super().__init__()
         self.children: list[Node] = []
@@ -166,7 +170,9 @@ class Branch(Node):
             each.detach()
             each.parent = self
         at = len(self.children) if before is None else before.index
-        self.children[at:at] = nodes
+        for place, each in enumerate(nodes, at):
+            self.children.insert(place, each)
+            _settle(self, each)
 
     def replace_children(self, *nodes: Node) -> None:
         """Put these in the place of all that is in it."""
@@ -182,17 +188,17 @@ class Branch(Node):
 
     def select(self, selector: str) -> list[Element]:
         """Give the elements in it that match; raises ``InvalidSelector``."""
-        matches = selectors.compiled(selector)
+        matches = selectors.compiled(selector, "querySelectorAll", self.KIND)
         return [element for element in self.descendants() if matches(element, self)]
 
     def select_one(self, selector: str) -> Element | None:
         """Give the first element in it that matches, or None."""
-        matches = selectors.compiled(selector)
+        matches = selectors.compiled(selector, "querySelector", self.KIND)
         return next((each for each in self.descendants() if matches(each, self)), None)
 
     def by_id(self, id: str) -> Element | None:
         """Give the first element in it of that id."""
-        return next((e for e in self.descendants() if e.attrs.get("id") == id), None)
+        return next((e for e in self.descendants() if id and e.attrs.get("id") == id), None)
 
     def _copy_children(self, copy: Branch) -> None:
         for node in self.children:
@@ -210,6 +216,8 @@ class Fragment(Branch):
 
     __slots__ = ()
 
+    KIND: ClassVar = "DocumentFragment"
+
     def clone(self) -> Fragment:
         copy = Fragment()
         self._copy_children(copy)
@@ -224,6 +232,8 @@ class Document(Branch):
 
     __slots__ = ("doctype", "focused")
 
+    KIND: ClassVar = "Document"
+
     def __init__(self) -> None:
         super().__init__()
         self.doctype: bool = False
@@ -231,14 +241,16 @@ class Document(Branch):
 
     @property
     def body(self) -> Element:
-        """Its body."""
-        return next(e for e in self.descendants() if e.tag in ("body", "frameset"))
+        """Its body; an element of no page when a message has taken it away."""
+        found = (e for e in self.descendants() if e.tag in ("body", "frameset"))
+        return next(found, None) or Element("body")
 
     @property
     def title(self) -> str:
         """The text of its title, its white space collapsed."""
         title = next((e for e in self.descendants() if e.tag == "title" and e.is_html), None)
-        return " ".join(title.text.split()) if title is not None else ""
+        texts = [node.text for node in title.children if type(node) is Text] if title else []
+        return " ".join("".join(texts).split())
 
     def set_title(self, text: str) -> None:
         """Set its title, as ``document.title = text`` does."""
@@ -261,6 +273,8 @@ class Element(Branch):
     """
 
     __slots__ = ("attrs", "checked", "content", "files", "life", "ns", "selected", "tag", "value")
+
+    KIND: ClassVar = "Element"
 
     def __init__(
         self, tag: str, attrs: dict[str, str] | None = None, ns: Namespace = "html"
@@ -311,11 +325,11 @@ class Element(Branch):
 
     def matches(self, selector: str) -> bool:
         """Whether it matches a selector; may raise ``InvalidSelector``."""
-        return selectors.compiled(selector)(self, self)
+        return selectors.compiled(selector, "matches", self.KIND)(self, self)
 
     def closest(self, selector: str) -> Element | None:
         """Give the nearest of it and what is around it that matches."""
-        matches = selectors.compiled(selector)
+        matches = selectors.compiled(selector, "closest", self.KIND)
         return next((e for e in self.itself_and_ancestors() if matches(e, self)), None)
 
     def itself_and_descendants(self) -> Iterator[Element]:
@@ -338,10 +352,11 @@ class Element(Branch):
 
     def clone(self) -> Element:
         copy = Element(self.tag, dict(self.attrs), self.ns)
-        copy.value, copy.checked, copy.selected = self.value, self.checked, self.selected
-        copy.files = self.files
+        copy.value, copy.checked, copy.files = self.value, self.checked, self.files
         copy.content = self.content.clone() if self.content is not None else None
         self._copy_children(copy)
+        if copy.tag == "select":  # what is chosen is not copied
+            controls.settle_options(copy)
         return copy
 
     def equals(self, other: Node) -> bool:
@@ -350,6 +365,24 @@ class Element(Branch):
             and (self.tag, self.ns, self.attrs) == (other.tag, other.ns, other.attrs)
             and self._equal_children(other)
         )
+
+
+def _settle(branch: Branch, node: Node) -> None:
+    """Have a select choose anew when options have come or gone, and a group of radio buttons."""
+    if not isinstance(node, Element):
+        return
+    came = node.parent is branch
+    inside = list(node.itself_and_descendants())
+    if came and branch.is_connected:
+        for each in inside:
+            is_radio = each.tag == "input" and controls.input_type(each) == "radio"
+            if is_radio and controls.is_checked(each):
+                controls.set_checked(each, True)
+    options = [each for each in inside if each.tag == "option"]
+    select = branch.closest("select") if options and isinstance(branch, Element) else None
+    if select is not None:
+        chosen = [each for each in options if controls.is_chosen(each)] if came else []
+        controls.settle_options(select, chosen[-1] if chosen else None)
 
 
 def escape(text: str, *, quotes: bool = False) -> str:

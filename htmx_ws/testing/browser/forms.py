@@ -6,10 +6,11 @@ values. What htmx makes of it is the clients' matter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from .controls import (
+    collapsed,
     form_of,
     input_type,
     is_checked,
@@ -67,6 +68,8 @@ def _entries_of(control: Element, submitter: Element | None) -> Entries:
         return [(name, option_value(option)) for option in chosen if not is_disabled(option)]
     if kind == "file":
         return [(name, File(each)) for each in control.files or [""]]
+    if kind == "hidden" and name.lower() == "_charset_":
+        return [(name, "UTF-8")]
     found = [(name, value_of(control))]
     if direction := control.get("dirname"):
         found.append((direction, "ltr"))
@@ -97,13 +100,15 @@ def named(form: Element, name: str) -> list[Element]:
 _FILLED: Final = ("input", "select", "textarea", "button")
 
 
-def enter(form: Element, fields: Mapping[str, Any]) -> list[Element]:
+def enter(
+    form: Element, fields: Mapping[str, Any], arrive: Callable[[Element], object] = id
+) -> list[Element]:
     """Enter values into the fields of a form, as a visitor does, and give those that changed.
 
     A text is typed; a box takes True or False, several of a name a list of their values; a
     choice takes its value or its text, a multiple one a list. Raises ``LookupError`` that
     names what there is, for a field or choice that is not there, and ``ValueError`` for one
-    that a visitor cannot change.
+    that a visitor cannot change. ``arrive`` is called with a field before it is typed into.
     """
     changed: list[Element] = []
     for name, value in fields.items():
@@ -118,11 +123,13 @@ def enter(form: Element, fields: Mapping[str, Any]) -> list[Element]:
         usable = [each for each in controls if not is_disabled(each)]
         if not usable or (usable[0].tag != "select" and "readonly" in usable[0].attrs):
             raise ValueError(f"a visitor cannot change the field {name!r} of {form.name}")
-        changed += _enter(usable, name, value)
+        changed += _enter(usable, name, value, arrive)
     return changed
 
 
-def _enter(controls: list[Element], name: str, value: Any) -> list[Element]:
+def _enter(
+    controls: list[Element], name: str, value: Any, arrive: Callable[[Element], object]
+) -> list[Element]:
     control = controls[0]
     kind = input_type(control)
     if kind == "checkbox":
@@ -138,6 +145,7 @@ def _enter(controls: list[Element], name: str, value: Any) -> list[Element]:
     if len(values) > len(controls):
         raise LookupError(f"there are only {len(controls)} fields {name!r}, not {len(values)}")
     for each, text in zip(controls, values, strict=False):
+        arrive(each)
         type_into(each, "" if text is None else str(text))
     return controls[: len(values)]
 
@@ -182,7 +190,7 @@ def _choose(select: Element, name: str, value: Any) -> list[Element]:
         fits = [
             option
             for option in options(select)
-            if each in (option_value(option), " ".join(option.text.split()))
+            if each in (option_value(option), collapsed(option.text))
         ]
         if not fits:
             there = ", ".join(map(option_value, options(select)))

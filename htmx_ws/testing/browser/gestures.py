@@ -100,17 +100,25 @@ def submit(
     tab: Tab, form: Element, fields: Mapping[str, Any], by: Element | None = None
 ) -> Request | None:
     """Fill in a form, and submit it by a button, or as Enter does."""
-    for control in enter(form, fields):
-        _entered(tab, control)
+    for name, value in fields.items():
+        for control in enter(form, {name: value}, lambda field: _arrive(tab, field)):
+            _entered(tab, control)
     if by is not None:
         return click(tab, by)
     button = default_button(form)
     return request_submit(tab, form, None) if button is None else click(tab, button, by_key=True)
 
 
+def _arrive(tab: Tab, control: Element) -> None:
+    """Go to a field."""
+    if control is not tab.focused:
+        tab.blur()
+        tab.focus(control, (0, 0))
+
+
 def _entered(tab: Tab, control: Element) -> None:
     """Tell of what was entered, as browsers do when the visitor goes on to the next field."""
-    tab.blur()
+    _arrive(tab, control)
     caret = len(control.value or "")
     tab.focus(control, (caret, caret))
     tab.dispatch(Event("input", control))
@@ -146,8 +154,7 @@ def request_submit(tab: Tab, form: Element, submitter: Element | None = None) ->
 
 def fill(tab: Tab, control: Element, text: str) -> None:
     """Type a text into a field in the place of what is there; the focus stays in it."""
-    if control is not tab.focused:
-        tab.blur()
+    _arrive(tab, control)
     type_into(control, text)
     caret = len(control.value or "")
     tab.focus(control, (caret, caret))
@@ -171,7 +178,7 @@ def change(tab: Tab, control: Element, value: Any) -> None:
     named = dict(control.attrs)
     control.attrs["name"] = name or "it"
     try:
-        enter(control, {name or "it": value})
+        enter(control, {name or "it": value}, lambda field: _arrive(tab, field))
     finally:
         control.attrs = named
     _entered(tab, control)

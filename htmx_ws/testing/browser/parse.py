@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from .controls import settle_options
 from .dom import Branch, Comment, Document, Element, Fragment, Namespace, Text
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def parse_document(html: str, *, scripting: bool = False) -> Document:
             "A page in a test is parsed by selectolax: pip install 'htmx-ws[test]'"
         ) from error
     document = Document()
+    selects: list[Element] = []
     root = LexborHTMLParser(html, scripting=scripting).root
     assert root is not None
     assert root.parent is not None
@@ -48,9 +50,13 @@ def parse_document(html: str, *, scripting: bool = False) -> Document:
                 parent.children.append(made)
                 if isinstance(made, Element):
                     waiting += _inside(node, made)
+                    if made.tag == "select":
+                        selects.append(made)
             else:
                 document.doctype = True
             node = node.next
+    for select in selects:
+        settle_options(select)
     return document
 
 
@@ -61,7 +67,10 @@ def _make(node: LexborNode, parent: Branch) -> Element | Text | None:
         return Element(tag, attrs, _namespace(tag, parent))
     if node.is_text_node:
         return Text(node.text_content or "")
-    return Comment(node.comment_content or "") if node.is_comment_node else None
+    if not node.is_comment_node:
+        return None
+    # ``comment_content`` is stripped of the white space around it.
+    return Comment((node.html or "").removeprefix("<!--").removesuffix("-->"))
 
 
 def _inside(node: LexborNode, element: Element) -> list[tuple[LexborNode | None, Branch]]:

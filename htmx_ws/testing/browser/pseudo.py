@@ -106,7 +106,9 @@ SIMPLE: Final[dict[str, Test]] = {
     "defined": lambda e: True,
     "open": lambda e: e.tag in ("details", "dialog") and "open" in e.attrs,
     **dict.fromkeys(
-        "active hover visited target fullscreen modal autofill popover-open".split(),
+        "active autofill current fullscreen future host hover modal muted paused past "
+        "picture-in-picture playing popover-open seeking stalled target user-invalid user-valid "
+        "visited".split(),
         lambda e: False,
     ),
 }

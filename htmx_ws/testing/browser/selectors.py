@@ -22,7 +22,7 @@ __all__ = ["InvalidSelector", "compiled", "escape_identifier"]
 
 Match = Callable[["Element", "Branch"], bool]
 
-_ESC: Final = r"\\(?:[0-9a-fA-F]{1,6}[ \t\n\r\f]?|[^\n\r\f0-9a-fA-F])"
+_ESC: Final = r"\\(?:[0-9a-fA-F]{1,6}[ \t\n\r\f]?|[^\n\r\f0-9a-fA-F]|\Z)"
 _IDENT: Final = rf"(?:--|-?(?:[a-zA-Z_\x80-\U0010FFFF]|{_ESC}))(?:[\w\-\x80-\U0010FFFF]|{_ESC})*"
 _TOKEN: Final = re.compile(
     rf"""
@@ -45,7 +45,8 @@ _ATTRIBUTE: Final = re.compile(
     """,
     re.VERBOSE | re.ASCII,
 )
-_ESCAPE: Final = re.compile(r"\\(?:([0-9a-fA-F]{1,6})[ \t\n\r\f]?|([^\n\r\f])|\n)")
+_ESCAPE: Final = re.compile(r"\\(?:([0-9a-fA-F]{1,6})[ \t\n\r\f]?|([^\n\r\f])|\n|(\Z))")
+_COMMENT: Final = re.compile(rf"({_STRING})|/\*[\s\S]*?(?:\*/|\Z)")
 #: Attributes of HTML whose values are compared without regard to case.
 _CASELESS: Final = frozenset(
     "accept accept-charset align alink axis bgcolor charset checked clear codetype color compact "
@@ -89,12 +90,15 @@ def escape_identifier(text: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def compiled(selector: str) -> Match:
-    """Compile a selector list; raises ``InvalidSelector``."""
+def compiled(selector: str, method: str = "querySelectorAll", on: str = "Document") -> Match:
+    """Compile a selector list; raises ``InvalidSelector``, in the words of a JavaScript method."""
     reader = _Reader(selector)
-    match = reader.read_list()
-    if reader.at < len(selector):
-        raise InvalidSelector(selector)
+    try:
+        match = reader.read_list()
+    except InvalidSelector:
+        match = None
+    if match is None or reader.at < len(reader.selector):
+        raise InvalidSelector(selector, method, on)
     return match
 
 
@@ -102,11 +106,14 @@ class _Reader:
     """Reads one selector from left to right."""
 
     def __init__(self, selector: str) -> None:
+        self.given = selector
         self.selector = selector
+        if "/*" in selector:
+            self.selector = _COMMENT.sub(lambda found: found[1] or "", selector)
         self.at = 0
 
     def refuse(self) -> InvalidSelector:
-        return InvalidSelector(self.selector)
+        return InvalidSelector(self.given)
 
     def skip_space(self) -> bool:
         start = self.at
@@ -121,13 +128,26 @@ class _Reader:
         if forgiving and self.selector[self.at : self.at + 1] in ("", ")"):
             return lambda element, scope: False
         while True:
-            matches.append(self.read_complex(relative))
+            start = self.at
+            try:
+                matches.append(self.read_complex(relative))
+            except InvalidSelector:
+                if not forgiving:
+                    raise
+                self.skip_argument(start)
             if self.selector[self.at : self.at + 1] != ",":
                 break
             self.at += 1
         if len(matches) == 1:
             return matches[0]
         return lambda element, scope: any(match(element, scope) for match in matches)
+
+    def skip_argument(self, start: int) -> None:
+        """Go on after what cannot be read, at the comma or bracket that ends it."""
+        depth, self.at = 0, start
+        while (char := self.selector[self.at : self.at + 1]) and (depth or char not in ",)"):
+            depth += (char in "([") - (char in ")]")
+            self.at += 1
 
     def read_complex(self, relative: bool) -> Match:
         self.skip_space()
@@ -194,7 +214,7 @@ class _Reader:
         if bar and space != "*":  # elements without a namespace, of which a page has none
             return lambda element, scope: False
         lower = name.lower()
-        return lambda element, scope: element.tag == (lower if element.is_html else name)
+        return lambda element, scope: element.tag.lower() == lower
 
     def attribute(self) -> Match:
         found = _ATTRIBUTE.match(self.selector, self.at)
@@ -332,6 +352,6 @@ def _unescape(text: str) -> str:
         if found[1]:
             code = int(found[1], 16)
             return chr(code) if 0 < code < 0x110000 and not 0xD800 <= code < 0xE000 else "\ufffd"
-        return found[2] or ""
+        return "\ufffd" if found[3] is not None else found[2] or ""
 
     return _ESCAPE.sub(one, text)

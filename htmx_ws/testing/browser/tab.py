@@ -11,11 +11,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final, Protocol
 from urllib.parse import urljoin
 
+from .controls import is_focusable
 from .dom import Branch, Document, Element, Node
 from .parse import parse_document
+from .selectors import InvalidSelector
 
 __all__ = ["Event", "Link", "NeedsJavaScript", "Tab", "Uncaught"]
 
@@ -86,7 +89,7 @@ class Tab:
         self.url: str = url
         self.document: Document = parse_document(html, scripting=True)
         self.connect: Callable[[Element, str], Link | None] = connect or (lambda element, url: None)
-        self.later: Callable[[float, Callable[[], object]], Callable[[], None]] = _at_once
+        self.later: Callable[[float, Callable[[], object]], Callable[[], None]] = _never
         self.repeat: Callable[[float, Callable[[], object]], Callable[[], None]] = _never
         self.window: Branch = Branch()
         self.errors: list[str] = []
@@ -101,7 +104,8 @@ class Tab:
         for element in self.document.descendants():
             if element.tag == "script":
                 element.life["ran"] = True
-        self.focus(self.document.select_one("[autofocus]"))
+        first = next(filter(is_focusable, self.document.select("[autofocus]")), None)
+        self.focus(first)
 
     def console(self, kind: str, text: str) -> None:
         """Take note of what the console would say: kind is error, warning or pageerror."""
@@ -119,6 +123,11 @@ class Tab:
         """The element that has the focus; None for the body."""
         focused = self.document.focused
         return focused if focused is not None and focused.is_connected else None
+
+    def focus_if_it_can(self, element: Element, selection: tuple[int, int] | None = None) -> None:
+        """Give an element the focus if it takes it, as a script's ``focus()`` does."""
+        if is_focusable(element):
+            self.focus(element, selection)
 
     def focus(self, element: Element | None, selection: tuple[int, int] | None = None) -> None:
         """Give an element the focus, or none."""
@@ -159,13 +168,17 @@ class Tab:
         for node in self._path(event.target) if event.bubbles else (event.target,):
             for type, listener in list(node.listeners):
                 if type == event.type:
-                    try:
-                        listener(event)
-                    except Uncaught as error:
-                        self.console("pageerror", str(error))
+                    self.run(partial(listener, event))
             if event.is_stopped:
                 break
         return not event.is_prevented
+
+    def run(self, act: Callable[[], object]) -> None:
+        """Do what a script would; the console tells of what it throws."""
+        try:
+            act()
+        except (InvalidSelector, Uncaught) as error:
+            self.console("pageerror", str(error))
 
     def _path(self, target: Branch) -> Iterator[Branch]:
         node: Branch | None = target
@@ -229,12 +242,6 @@ class Tab:
         self.dispatch(Event(found[1], self.document.body, detail=detail))
 
 
-def _at_once(seconds: float, act: Callable[[], object]) -> Callable[[], None]:
-    """Have no time pass: what is to wait waits for ever."""
-    if not seconds:
-        act()
-    return lambda: None
-
-
 def _never(seconds: float, act: Callable[[], object]) -> Callable[[], None]:
+    """Have no time pass: what is to wait waits for ever."""
     return lambda: None

@@ -8,19 +8,26 @@ sockets, and it is followed here step by step.
 from __future__ import annotations
 
 import random
+import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
 from ..browser.controls import form_of
 from ..browser.dom import Branch, Element
+from ..browser.selectors import InvalidSelector
 from ..browser.tab import Event, Link, Tab, Uncaught
-from .lookup2 import attribute, find_all
+from .lookup2 import attribute, find_all, nothing
 from .send2 import frame_of
 from .swap2 import HABITS, Swaps2
-from .triggers import Trigger, listen, parse_triggers
+from .triggers import Trigger, listen
+from .triggers2 import parse_triggers
 
 __all__ = ["Htmx2"]
 
+#: What gives nothing, and not an empty list, in 1.9.
+_RELATIVE: Final = r"(closest|find) |next|previous"
 _DISABLED: Final = "[hx-disable],[data-hx-disable]"
 _PREPARED: Final = (
     "form,[type='submit'],[hx-ext],[data-hx-ext],[hx-trigger],[data-hx-trigger],"
@@ -48,10 +55,11 @@ class Htmx2(Swaps2):
         super().__init__(tab, HABITS[version])
         self.version = version
         self.retry_codes: tuple[int, ...] = self.habits.retry_codes
+        self._seen: list[Element] = []
 
     def start(self) -> None:
         """Prepare the page, as htmx does when it is loaded."""
-        self.process(self.tab.document.body)
+        self.tab.run(lambda: self.process(self.tab.document.body))
 
     def delay(self, attempt: int) -> float:
         """Give the seconds until a socket is opened again, after so many attempts."""
@@ -96,11 +104,20 @@ class Htmx2(Swaps2):
         element.life.clear()
 
     def _init(self, element: Element) -> None:
-        if self._has_extension(element):
-            for each in _those_with(element, "ws-connect"):
-                self._connect(each)
-            for each in _those_with(element, "ws-send"):
-                self._prepare_sender(each)
+        try:
+            if self._has_extension(element):
+                for each in _those_with(element, "ws-connect"):
+                    self._connect(each)
+                for each in _those_with(element, "ws-send"):
+                    self._prepare_sender(each)
+        except (InvalidSelector, Uncaught) as error:
+            name = "SyntaxError" if isinstance(error, InvalidSelector) else "TypeError"
+            self.tab.console("error", f"{name}: {error}")
+        # htmx itself listens, too, without doing anything, and once more sees what is in sight.
+        for trigger in self._triggers(element):
+            self._origins(element, trigger)
+            if trigger.event == "intersect" and not trigger.once and "sees" in element.life:
+                element.life["sees"](Event("intersect", element))
         if element.tag == "form" or (element.get("type") == "submit" and "form" in element.attrs):
             for type in ("click", "focusin", "focusout"):
                 self._keep_end(element, self.tab.listen(element, type, self._remember_button))
@@ -152,10 +169,24 @@ class Htmx2(Swaps2):
             return
         around = element.itself_and_ancestors()
         socket = next((each for each in around if each.life.get("link") is not None), None)
-        given = attribute(element, "hx-trigger")
-        triggers = parse_triggers(given, self._fault) if given else []
+        triggers = self._triggers(element, self._fault)
         for trigger in triggers or [Trigger(_default_trigger(element))]:
             self._listen(element, socket, trigger)
+
+    def _triggers(
+        self, element: Element, fault: Callable[[], None] = lambda: None
+    ) -> list[Trigger]:
+        given = attribute(element, "hx-trigger") or ""
+        return parse_triggers(given, fault, strict=self.habits.lists_selects) if given else []
+
+    def _origins(self, element: Element, trigger: Trigger) -> list[Branch]:
+        if not trigger.origin:
+            return [element]
+        found = find_all(self.tab, element, trigger.origin)
+        if not found and self.habits.lists_selects and re.match(_RELATIVE, trigger.origin):
+            what = nothing(trigger.origin)
+            raise Uncaught(f"Cannot read properties of {what} (reading 'addEventListener')")
+        return found
 
     def _fault(self) -> None:
         self.tab.console("error", "htmx:syntax:error")
@@ -166,29 +197,47 @@ class Htmx2(Swaps2):
                 event.handled_for.append(element)
                 self._send(element, socket, event)
 
+        def load() -> None:
+            if not element.life.get("loaded"):
+                element.life["loaded"] = True
+                send(Event("load", element))
+
         if trigger.event == "revealed":
             if "data-hx-revealed" not in element.attrs:
                 element.attrs["data-hx-revealed"] = "true"
                 send(Event("revealed", element))
-        elif trigger.event in ("load", "intersect"):
-            if not element.life.get("loaded"):
-                element.life["loaded"] = True
-                self.tab.later(trigger.delay, lambda: send(Event("load", element)))
+        elif trigger.event == "load" and trigger.delay:
+            self.tab.later(trigger.delay, partial(self.tab.run, load))
+        elif trigger.event == "load":
+            load()
+        elif trigger.event == "intersect":  # everything is in sight
+            if not trigger.once or all(each is not element for each in self._seen):
+                self._seen.append(element)
+                element.life["sees"] = send
+                send(Event("intersect", element))
+        elif trigger.event.startswith("sse:") and self.habits.table_contexts:
+            self.tab.console("error", "htmx:noSSESourceError")
         elif trigger.every:
             self._keep_end(
                 element, self.tab.repeat(trigger.every, lambda: send(Event("every", element)))
             )
         else:
-            origins: list[Branch] = [element]
-            if trigger.origin:
-                origins = find_all(self.tab, element, trigger.origin)
+            origins = self._origins(element, trigger)
             if self.habits.form_by_owner and trigger.event == "click":
                 # What decides whether a click is cancelled asks where it was heard.
                 others = [each for each in origins if not isinstance(each, Element)]
                 for each in others:
                     self._keep_end(element, self.tab.listen(each, "click", _fail_to_cancel))
                 origins = [each for each in origins if isinstance(each, Element)]
-            for end in listen(self.tab, element, trigger, origins, send, knows_first=True):
+            for end in listen(
+                self.tab,
+                element,
+                trigger,
+                origins,
+                send,
+                is_old=True,
+                by_place=self.habits.lists_selects,
+            ):
                 self._keep_end(element, end)
 
     def _send(self, element: Element, socket: Element | None, event: Event) -> None:

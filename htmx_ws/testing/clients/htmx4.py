@@ -41,7 +41,7 @@ class Htmx4(Swaps4):
 
     def start(self) -> None:
         """Prepare the page, as htmx does when it is loaded."""
-        self.process(self.tab.document.body)
+        self.tab.run(lambda: self.process(self.tab.document.body))
 
     def delay(self, attempt: int) -> float:
         """Give the seconds until a socket is opened again, after so many attempts."""
@@ -109,7 +109,7 @@ class Htmx4(Swaps4):
                 origins = find_all(self.tab, element, trigger.origin)
             else:
                 origins = [element]
-            ends += listen(self.tab, element, trigger, origins, act, knows_first=False)
+            ends += listen(self.tab, element, trigger, origins, act, is_old=False)
 
     def clean_up(self, element: Element) -> None:
         for each in element.itself_and_descendants():

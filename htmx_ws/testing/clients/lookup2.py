@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -9,7 +10,7 @@ from ..browser.dom import Branch, Element
 from ..browser.tab import Tab, Uncaught
 from .swapping import find_near, trim
 
-__all__ = ["attribute", "closest_value", "find_all", "normalised"]
+__all__ = ["attribute", "closest_value", "find_all", "normalised", "nothing"]
 
 
 def attribute(element: Element, name: str) -> str | None:
@@ -58,6 +59,11 @@ def find_all(tab: Tab, start: Branch, selector: str, *, lists: bool = True) -> l
         root = start.root if lists else tab.document
         found += root.select(",".join(plain))
     return found
+
+
+def nothing(selector: str) -> str:
+    """Say what JavaScript has of a selector that finds nothing."""
+    return "null" if re.match(r"(closest|find) |(next|previous)$", selector) else "undefined"
 
 
 def _split(selector: str) -> list[str]:

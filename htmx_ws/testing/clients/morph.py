@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from ..browser.controls import settle_options
 from ..browser.dom import Branch, Element, Node, Text
-from ..browser.tab import Tab
+from ..browser.tab import Tab, Uncaught
 
 __all__ = ["copy_attributes", "morph"]
 
@@ -181,9 +182,10 @@ def morph(
     work = _Morph(tab, target, fragment, clean_up)
     if inner:
         work.children(target, fragment)
-    else:
-        assert target.parent is not None
+    elif target.parent is not None:
         work.children(target.parent, fragment, target, target.next)
+    else:  # taken away by what came before it in its message
+        raise Uncaught("Cannot read properties of null (reading 'insertBefore')")
     for left in work.pantry.elements:
         clean_up(left)
 
@@ -219,14 +221,25 @@ def copy_attributes(
     for name, value in new.attrs.items():
         if not name.startswith(_IGNORED) and old.attrs.get(name) != value:
             old.attrs[name] = value
+            if name == "selected" and old.tag == "option":
+                _choose(old, True)
             if name == "value" and old.tag == "input" and old is not tab.focused:
                 old.value = value
     for name in list(old.attrs):
         if name not in new.attrs and not name.startswith(_IGNORED):
             del old.attrs[name]
+            if name == "selected" and old.tag == "option":
+                _choose(old, False)
     if _own(old) != before:
         clean_up(old)
         old.life.clear()
+
+
+def _choose(option: Element, chosen: bool) -> None:
+    option.selected = chosen
+    select = option.closest("select")
+    if select is not None:
+        settle_options(select, option if chosen else None)
 
 
 def _own(element: Element) -> dict[str, str]:

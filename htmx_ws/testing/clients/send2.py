@@ -17,6 +17,8 @@ from ..browser.controls import (
     is_checked,
     members,
     option_value,
+    options,
+    passing_for,
     problem,
     selected_options,
     value_of,
@@ -24,8 +26,9 @@ from ..browser.controls import (
 from ..browser.dom import Branch, Element
 from ..browser.forms import Entries, File, entries
 from ..browser.tab import Tab, Uncaught
-from .lookup2 import attribute, closest_value, find_all
+from .lookup2 import attribute, closest_value, find_all, nothing
 from .swap2 import Habits
+from .swapping import is_boostable
 from .values import MISSING, OBJECT_METHODS, literal, write
 
 __all__ = ["frame_of"]
@@ -51,11 +54,11 @@ def frame_of(tab: Tab, habits: Habits, element: Element) -> str | None:
         control, why = collected.wrong[0]
         tab.note(f"not sent: {control.name} {control.get('name')!r}: {why}")
         return None
+    merged = _filtered(habits, element, {**values, **(variables or {})})
     if not habits.lists_selects and "toJSON" in values:
         # The function of the Proxy, which JSON.stringify calls.
         return write(dict(collected.entries))
-    merged = {**values, **(variables or {})}
-    return write({**_filtered(habits, element, merged), "HEADERS": headers})
+    return write({**merged, "HEADERS": headers})
 
 
 def _filtered(habits: Habits, element: Element, values: dict[str, Any]) -> dict[str, Any]:
@@ -148,7 +151,7 @@ class _Collected:
         if element.tag != "form":
             return
         if self.habits.lists_selects:
-            for control in members(element):
+            for control in _elements(element):
                 self._take(control, to)
             return
         for control in members(element):
@@ -166,6 +169,14 @@ class _Collected:
             self.wrong.append((control, why))
 
 
+def _elements(form: Element) -> Iterable[Element]:
+    """Give ``form.elements``, for which a control of that name passes itself off."""
+    named = passing_for(form, "elements")
+    if len(named) == 1:
+        return options(named[0]) if named[0].tag == "select" else ()
+    return named or members(form)
+
+
 def _object(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """Gather values by name, as 1.9 does in a plain object."""
     values: dict[str, Any] = {}
@@ -181,7 +192,7 @@ def _object(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
-_VALUED: Final = ("input", "textarea", "select", "output", "button", "option")
+_VALUED: Final = ("input", "textarea", "select", "output", "button")
 
 
 def _counts(element: Element) -> bool:
@@ -215,7 +226,13 @@ def _included(tab: Tab, habits: Habits, element: Element) -> list[Branch]:
         return [next(each for each in around if attribute(each, "hx-include"))]
     found = find_all(tab, element, selector, lists=not habits.lists_selects)
     if not found and habits.lists_selects and _RELATIVE.match(selector):
-        raise Uncaught("Cannot read properties of null (reading 'matches')")
+        raise Uncaught(f"Cannot read properties of {nothing(selector)} (reading 'matches')")
+    if any(each is tab.window for each in found):
+        raise Uncaught(
+            "Failed to execute 'isSameNode' on 'Node': parameter 1 is not of type 'Node'."
+            if habits.lists_selects
+            else "Cannot read properties of null (reading 'querySelectorAll')"
+        )
     if not found:
         tab.console("error", f'The selector "{selector}" on hx-include returned no matches!')
     return found
@@ -230,7 +247,13 @@ def _headers(tab: Tab, habits: Habits, element: Element) -> dict[str, Any]:
         "HX-Current-URL": tab.url,
     }
     _inherited(tab, habits, element, "hx-headers", headers)
+    if _is_boosted(tab, element):
+        headers["HX-Boosted"] = "true"
     return headers
+
+
+def _is_boosted(tab: Tab, element: Element) -> bool:
+    return closest_value(element, "hx-boost") == "true" and is_boostable(element, tab.url)
 
 
 def _target_id(tab: Tab, habits: Habits, element: Element) -> object:
@@ -241,14 +264,15 @@ def _target_id(tab: Tab, habits: Habits, element: Element) -> object:
     elif selector:
         found = find_all(tab, element, selector, lists=not habits.lists_selects)
         target = found[0] if found else None
+    elif _is_boosted(tab, element):
+        target = tab.document.body
     if isinstance(target, Element):
         return attribute(target, "id")
     if not habits.lists_selects:
         return False
     if target is not None:  # the document, which has no attributes
         return MISSING
-    nothing = "null" if _RELATIVE.match(selector or "") else "undefined"
-    raise Uncaught(f"Cannot read properties of {nothing} (reading 'getAttribute')")
+    raise Uncaught(f"Cannot read properties of {nothing(selector or '')} (reading 'getAttribute')")
 
 
 def _inherited(
@@ -275,6 +299,6 @@ def _inherited(
                     continue
                 raise Uncaught("Cannot convert undefined or null to object") from None
         for key, value in found.items():
-            if values.get(key) is None:
+            if values.get(key) is None and key not in (*OBJECT_METHODS, "__proto__"):
                 values[key] = value
     return values

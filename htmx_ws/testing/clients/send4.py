@@ -13,6 +13,7 @@ from ..browser.controls import (
     is_disabled,
     members,
     option_value,
+    passing_for,
     selected_options,
     value_of,
 )
@@ -21,6 +22,7 @@ from ..browser.forms import File, entries
 from ..browser.tab import Tab, Uncaught
 from . import hcon
 from .lookup4 import attribute_value, find_all
+from .swapping import is_boostable
 from .values import OBJECT_METHODS, literal, write
 
 __all__ = ["frame_of"]
@@ -56,14 +58,35 @@ def _values(given: str) -> dict[str, Any]:
         if given.startswith(prefix):
             text = given[len(prefix) :].strip()
             return dict(literal("hx-vals", text if text.startswith("{") else "{" + text + "}"))
+    values = _parsed("hx-vals", given)
+    values.pop("__proto__", None)
+    return values
+
+
+def _parsed(name: str, given: str | None) -> dict[str, Any]:
     try:
         return hcon.parse(given)
     except json.JSONDecodeError as error:
-        raise Uncaught(f"hx-vals is no JSON: {error}") from None
+        raise Uncaught(f"{name} is no JSON: {error}") from None
 
 
 def _identifier(element: Element) -> str:
-    return f"{element.tag}#{quote(element.id, safe=_URI)}" if element.id else element.tag
+    id, named = element.id, passing_for(element, "id")
+    if named:  # a field of that name stands where the id is looked for
+        id = f"[object {_CLASSES[named[0].tag] if len(named) == 1 else 'RadioNodeList'}]"
+    return f"{element.tag}#{quote(id, safe=_URI)}" if id else element.tag
+
+
+#: What JavaScript calls the elements of a form.
+_CLASSES: Final = {
+    "button": "HTMLButtonElement",
+    "fieldset": "HTMLFieldSetElement",
+    "input": "HTMLInputElement",
+    "object": "HTMLObjectElement",
+    "output": "HTMLOutputElement",
+    "select": "HTMLSelectElement",
+    "textarea": "HTMLTextAreaElement",
+}
 
 
 def _headers(tab: Tab, element: Element) -> dict[str, Any]:
@@ -73,7 +96,13 @@ def _headers(tab: Tab, element: Element) -> dict[str, Any]:
         "HX-Current-URL": tab.url,
     }
     selector = attribute_value(element, "hx-target")
-    if selector is None:
+    boost = attribute_value(element, "hx-boost") or "false"
+    is_boosted = boost != "false" and is_boostable(element, tab.url)
+    if is_boosted:
+        headers["HX-Boosted"] = "true"
+    if selector is None and is_boosted:
+        headers["HX-Target"] = _identifier(tab.document.body)
+    elif selector is None:
         headers["HX-Target"] = _identifier(element)
     else:
         found = find_all(tab, element, selector, this="hx-target")
@@ -82,7 +111,7 @@ def _headers(tab: Tab, element: Element) -> dict[str, Any]:
         else:
             tab.console("warning", f"htmx: '{selector}' on hx-target did not match any element")
     request: dict[str, Any] = {"headers": headers}
-    hcon.merge(hcon.parse(attribute_value(element, "hx-config")), request)
+    hcon.merge(_parsed("hx-config", attribute_value(element, "hx-config")), request)
     return {name: value for name, value in request["headers"].items() if name != "Accept"}
 
 
@@ -99,13 +128,15 @@ def _collect(tab: Tab, element: Element, submitter: Element | None) -> list[tupl
     if form is not None:
         if submitter is None and input_type(element) == "submit":
             submitter = element
+        named = passing_for(form, "elements")
+        if len(named) == 1 and named[0].tag != "select":
+            raise Uncaught("object is not iterable (cannot read property Symbol(Symbol.iterator))")
         found = entries(form)
-        included = list(members(form))
+        included = named or list(members(form))
     else:
         _add(element, included, found)
     if submitter is not None and submitter.get("name"):
-        image = input_type(submitter) == "image"
-        found.append((submitter.attrs["name"], "" if image else _value(submitter)))
+        found.append((submitter.attrs["name"], _value(submitter)))
         included.append(submitter)
     selector = attribute_value(element, "hx-include")
     if selector:

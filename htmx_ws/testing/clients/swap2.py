@@ -12,12 +12,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from ..browser.dom import Branch, Comment, Element, Fragment, Node
+from ..browser.dom import Branch, Comment, Element, Fragment, Node, Text
 from ..browser.parse import parse_document
 from ..browser.selectors import InvalidSelector, escape_identifier
 from ..browser.tab import Tab, Uncaught
 from .lookup2 import attribute, find_all
-from .swapping import add_class, around, first_tag, parse_in_template, remove_class
+from .swapping import (
+    add_class,
+    first_tag,
+    open_pantry,
+    parse_in_template,
+    remove_class,
+)
 
 __all__ = ["HABITS", "Habits", "Swaps2"]
 
@@ -119,7 +125,9 @@ class Swaps2:
                 _drop_comments(body)
             return body
         fragment = parse_in_template(
-            parse_document, f'<body><template class="internal-htmx-wrapper">{headless}</template>'
+            parse_document,
+            headless,
+            '<body><template class="internal-htmx-wrapper">{}</template></body>',
         )
         if self.habits.drops_comments:
             _drop_comments(fragment)
@@ -153,10 +161,10 @@ class Swaps2:
             if style == "outerHTML":
                 source = Fragment()
                 source.insert(copy)
-            kept = self._keep(source)
+            pantry = self._keep(source)
             if isinstance(target, Element):
                 self.swap(style, target, source, tasks)
-            self._put_back(kept)
+            self._put_back(pantry)
         oob.detach()
         if targets:
             names = ", ".join(e.name for e in targets if isinstance(e, Element))
@@ -173,19 +181,20 @@ class Swaps2:
             return
         if style == "delete":
             self.clean_up(target)
-            target.detach()
+            if _parent(target) is not None:
+                target.detach()
+            elif self.habits.table_contexts:
+                raise Uncaught("Cannot read properties of null (reading 'removeChild')")
         elif style == "outerHTML" and target.tag != "body":
-            self._insert(around(target), target, source, tasks)
-            self.clean_up(target)
-            target.detach()
+            self._replace(target, source, tasks)
         elif style == "afterbegin":
             self._insert(target, target.children[0] if target.children else None, source, tasks)
         elif style == "beforebegin":
-            self._insert(around(target), target, source, tasks)
+            self._insert(_parent(target), target, source, tasks)
         elif style == "beforeend":
             self._insert(target, None, source, tasks)
         elif style == "afterend":
-            self._insert(around(target), target.next, source, tasks)
+            self._insert(_parent(target), target.next, source, tasks)
         else:
             old = list(target.children)
             self._insert(target, old[0] if old else None, source, tasks)
@@ -194,7 +203,23 @@ class Swaps2:
                     self.clean_up(node)
                 node.detach()
 
-    def _insert(self, parent: Branch, before: Node | None, source: Branch, tasks: Tasks) -> None:
+    def _replace(self, target: Element, source: Branch, tasks: Tasks) -> None:
+        parent = _parent(target)
+        if parent is None and not self.habits.table_contexts:
+            return
+        self._insert(parent, target, source, tasks)
+        self.clean_up(target)
+        target.detach()
+
+    def _insert(
+        self, parent: Element | None, before: Node | None, source: Branch, tasks: Tasks
+    ) -> None:
+        if parent is None:
+            if self.habits.table_contexts and any(e.id for e in source.select("[id]")):
+                raise Uncaught("Cannot read properties of null (reading 'querySelector')")
+            if source.children:
+                raise Uncaught("Cannot read properties of null (reading 'insertBefore')")
+            return
         for new in source.select("[id]"):
             old = next(
                 (e for e in parent.descendants() if (e.tag, e.id) == (new.tag, new.id)), None
@@ -235,28 +260,35 @@ class Swaps2:
                 (e for e in element.itself_and_descendants() if "autofocus" in e.attrs), None
             )
             if wants_focus is not None and wants_focus.is_connected:
-                self.tab.focus(wants_focus)
+                self.tab.focus_if_it_can(wants_focus)
 
         return load
 
-    def _keep(self, source: Branch) -> list[Element]:
-        """Take out of the page what the message says to preserve."""
+    def _keep(self, source: Branch) -> Element | None:
+        """Move what the message says to preserve into a pantry beside the body."""
         if not self.habits.preserves:
-            return []
-        kept: list[Element] = []
+            return None
+        pantry: Element | None = None
         for element in source.select("[hx-preserve],[data-hx-preserve]"):
             existing = self.tab.document.by_id(element.get("id", ""))
             if existing is not None:
-                existing.detach()
-                kept.append(existing)
-        return kept
+                pantry = pantry or open_pantry(self.tab.document)
+                pantry.insert(existing)
+        return pantry
 
-    def _put_back(self, kept: list[Element]) -> None:
-        for element in kept:
+    def _put_back(self, pantry: Element | None) -> None:
+        if pantry is None:
+            return
+        for element in pantry.elements:
             new = self.tab.document.select_one(f"#{element.id}")
-            if new is not None and new.parent is not None:  # else it is lost
+            if new is not None and new is not element and new.parent is not None:
                 new.parent.insert(element, new)
                 new.detach()
+        pantry.detach()
+
+
+def _parent(element: Element) -> Element | None:
+    return element.parent if isinstance(element.parent, Element) else None
 
 
 def _drop_comments(branch: Branch) -> None:
@@ -285,9 +317,11 @@ def _parse_by_first_tag(text: str) -> Branch:
         text = re.sub(r"<head(\s[^>]*>|>)([\s\S]*?)</head>", "", text, count=1)
     opening, depth = _CONTEXTS.get(tag, ("", 0))
     closing = "".join(f"</{name}>" for name in reversed(re.findall(r"\w+", opening)))
-    node: Node = parse_document(f"{opening}{text}{closing}").body
-    for _ in range(depth):
-        if not isinstance(node, Branch) or not node.children:
-            return Fragment()
-        node = node.children[0]
+    node: Node | None = parse_document(f"{opening}{text}{closing}").body
+    for _ in range(depth):  # the parser may have put something else before its table
+        if node is None:
+            raise Uncaught("Cannot read properties of null (reading 'firstChild')")
+        node = node.children[0] if isinstance(node, Branch) and node.children else None
+    if isinstance(node, Text):
+        raise Uncaught("Cannot read properties of undefined (reading 'length')")
     return node if isinstance(node, Branch) else Fragment()

@@ -95,7 +95,7 @@ class Swaps4(Places4):
             fragment = Fragment()
             fragment.insert(parse_document(text).body)
         else:
-            fragment = parse_in_template(parse_document, f"<template>{text}</template>")
+            fragment = parse_in_template(parse_document, text, "<template>{}</template>")
         title = fragment.select_one("title:not(svg title)")
         if not message.title and title is not None:
             message.title = title.text
@@ -190,8 +190,10 @@ class Swaps4(Places4):
                 fragment.insert(element)
         selector = spec.get("target") or message.target
         target: Branch | None = source
+        if selector and not isinstance(selector, str):
+            raise Uncaught("selector.startsWith is not a function")
         if selector:
-            found = find_all(self.tab, source, str(selector), this="hx-target")
+            found = find_all(self.tab, source, selector, this="hx-target")
             target = found[0] if found else None
             if target is None:
                 self.tab.missing.append(str(selector))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from typing import Final
+from urllib.parse import urljoin, urlsplit
 
 from ..browser.dom import Branch, Document, Element, Fragment, Node
-from ..browser.tab import Uncaught
 
 __all__ = [
     "add_class",
-    "around",
     "find_near",
     "first_tag",
+    "is_boostable",
+    "open_pantry",
     "parse_in_template",
     "remove_class",
     "trim",
@@ -25,11 +27,29 @@ def first_tag(html: str, stop: str) -> str:
     return found[1].lower() if found else ""
 
 
-def parse_in_template(parse: Callable[[str], Document], html: str) -> Fragment:
-    """Parse a message inside a ``<template>``, where table parts may stand by themselves."""
-    template = parse(html).select_one("template")
+#: What may stand before a ``<title>`` that is the first to say what a template holds.
+_BEFORE_TITLE: Final = re.compile(
+    r"(?:\s|<!--[\s\S]*?-->|<(style|script|template)\b[\s\S]*?</\1>|<(?:base|link|meta)\b[^>]*>)*"
+    r"(?=<title[\s>])",
+    re.IGNORECASE,
+)
+_MARK: Final = "data-in-body"
+
+
+def parse_in_template(parse: Callable[[str], Document], html: str, around: str) -> Fragment:
+    """Parse a message inside a ``<template>``, where table parts may stand by themselves.
+
+    ``around`` is what the client writes around it, with ``{}`` in the message's place.
+    """
+    # In Chrome no table part may stand by itself after a title.
+    if (found := _BEFORE_TITLE.match(html)) is not None:
+        html = f"{html[: found.end()]}<hr {_MARK}>{html[found.end() :]}"
+    before, _, after = around.partition("{}")
+    template = parse(f"{before}{html}{after}").select_one("template")
     assert template is not None
     assert template.content is not None
+    for mark in template.content.select(f"[{_MARK}]"):
+        mark.detach()
     return template.content
 
 
@@ -54,11 +74,26 @@ def remove_class(node: Node, name: str) -> None:
             node.attrs.pop("class", None)
 
 
-def around(target: Element) -> Branch:
-    """Give the parent of what is to be replaced or get siblings."""
-    if target.parent is None or isinstance(target.parent, Document):
-        raise Uncaught("Cannot read properties of null (reading 'insertBefore')")
-    return target.parent
+def is_boostable(element: Element, url: str) -> bool:
+    """Whether ``hx-boost`` is for it: a link or form of the page's own site."""
+    if element.tag == "form":
+        return element.get("method", "").lower() != "dialog"
+    href = element.get("href", "")
+    return (
+        element.tag == "a"
+        and bool(href)
+        and not href.startswith("#")
+        and element.get("target", "_self") in ("", "_self")
+        and urlsplit(urljoin(url, href)).netloc == urlsplit(url).netloc
+    )
+
+
+def open_pantry(document: Document) -> Element:
+    """Put an element after the body, for what is to outlive a swap."""
+    pantry = Element("div", {"hidden": ""})
+    body = document.body
+    (body.parent or Element("html")).insert(pantry, body.next)
+    return pantry
 
 
 def find_near(start: Branch, matches: Iterable[Element], *, after: bool) -> Element | None:

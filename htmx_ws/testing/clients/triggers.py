@@ -9,26 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from ..browser.controls import input_type, value_of
 from ..browser.dom import Branch, Element
-from ..browser.tab import Event, NeedsJavaScript, Tab
+from ..browser.tab import Event, NeedsJavaScript, Tab, Uncaught
 from .hcon import parse, split
 
-__all__ = ["Trigger", "listen", "parse_triggers", "passes", "read_triggers", "seconds"]
-
-_MODIFIER: Final = re.compile(
-    r"""(?P<name>[a-zA-Z]+)(?:\s*:\s*(?P<value>
-        \([^)]*\) | \{[^}]*\} | <(?:[^/]|/(?!>))+/> | "[^"]*" | '[^']*'
-      | (?:closest|find|next|previous)\s+[^\s,]+ | [^\s,]+))?""",
-    re.VERBOSE,
-)
-
-#: The modifiers of htmx 1.9 and 2.
-_KNOWN: Final = frozenset(
-    "changed once consume delay from target throttle queue root threshold".split()
-)
+__all__ = ["Trigger", "listen", "passes", "read_triggers", "seconds"]
 
 
 @dataclass(frozen=True)
@@ -56,33 +45,18 @@ def seconds(text: str) -> float:
     return float(found[1]) * {"ms": 0.001, None: 0.001, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
-def parse_triggers(text: str, fault: Callable[[], None]) -> list[Trigger]:
-    """Parse an ``hx-trigger`` as htmx 1.9 and 2 do; ``fault`` is called for what is none."""
-    triggers: list[Trigger] = []
-    for part in split(text):
-        event, filter, rest = _parts(part)
-        if not event:
-            fault()
-            continue
-        every = 0.0
-        if event == "every":
-            interval, _, rest = rest.partition(" ")
-            every = seconds(interval)
-        given = {m["name"]: (m["value"] or "true").strip("\"'()") for m in _MODIFIER.finditer(rest)}
-        for name in set(given) - _KNOWN:
-            fault()
-            del given[name]
-        triggers.append(_trigger(event, filter, every, given))
-    return triggers
-
-
 def read_triggers(text: str) -> list[Trigger]:
     """Parse an ``hx-trigger`` as htmx 4 does, whose modifiers are HCON."""
     triggers: list[Trigger] = []
     for part in split(text):
         event, filter, rest = _parts(part)
         if event:
-            given = {name: str(value) for name, value in parse(rest).items()}
+            if re.search(r"\[[^\]]*$", part.strip().split(maxsplit=1)[0]):
+                raise Uncaught(f"unterminated:{part.strip().split(maxsplit=1)[0]}")
+            values = parse(rest)
+            if values.get("delay") is True or values.get("throttle") is True:
+                raise Uncaught("str?.match is not a function")
+            given = {name: str(value) for name, value in values.items()}
             every = seconds(next(iter(given), "")) if event == "every" else 0
             triggers.append(_trigger(event, filter, every, given))
     return triggers
@@ -120,24 +94,27 @@ def listen(
     origins: Iterable[Branch],
     act: Callable[[Event], None],
     *,
-    knows_first: bool,
+    is_old: bool,
+    by_place: bool = False,
 ) -> list[Callable[[], None]]:
     """Call ``act`` when a trigger fires; gives what ends each of its listeners.
 
-    ``knows_first``: whether ``changed`` compares with the value that there was to begin with.
+    ``is_old``: htmx 1.9 and 2, where ``changed`` compares with the value that there was to begin
+    with, an element has one ``once`` for all its triggers, and ``throttle`` wins over ``delay``.
+    ``by_place``: 1.9, where ``changed`` looks at what listens, not at what the event is of.
     """
     ends: list[Callable[[], None]] = []
     places = list(origins)
-    last = {id(each): _value(each) for each in places} if knows_first else {}
+    last = {id(each): _value(each) for each in places} if is_old else {}
     state: dict[str, object] = element.life.setdefault("timers", {})
 
     def fire(event: Event) -> None:
-        if trigger.once:
+        if trigger.once and not is_old:
             for end in ends:
                 end()
         act(event)
 
-    def handle(event: Event) -> None:
+    def handle(place: Branch, event: Event) -> None:
         if trigger.origin == "outside" and element.contains(event.target):
             return
         if trigger.origin == "self" and event.target is not element:
@@ -152,11 +129,16 @@ def listen(
             event.is_prevented = True
         if trigger.consume:
             event.is_stopped = True
-        if trigger.changed and (knows_first or not _is_box(event.target)):
-            value = _value(event.target)
-            if last.get(id(event.target)) == value:
+        if trigger.once and is_old:
+            if element.life.get("once"):
                 return
-            last[id(event.target)] = value
+            element.life["once"] = True
+        if trigger.changed and (is_old or not _is_box(event.target)):
+            judged = place if by_place else event.target
+            value = _value(judged)
+            if last.get(id(judged)) == value:
+                return
+            last[id(judged)] = value
         if callable(cancel := state.pop("delayed", None)):
             cancel()
         if state.get("throttled"):
@@ -164,12 +146,12 @@ def listen(
         if trigger.throttle:
             state["throttled"] = True
             tab.later(trigger.throttle, lambda: state.pop("throttled", None))
-        if trigger.delay:
-            state["delayed"] = tab.later(trigger.delay, lambda: fire(event))
+        if trigger.delay and not (is_old and trigger.throttle):
+            state["delayed"] = tab.later(trigger.delay, partial(tab.run, partial(fire, event)))
         else:
             fire(event)
 
-    ends += [tab.listen(place, trigger.event, handle) for place in places]
+    ends += [tab.listen(place, trigger.event, partial(handle, place)) for place in places]
     return ends
 
 
@@ -196,8 +178,10 @@ _NOT_HELD: Final = ("ctrlKey", "shiftKey", "altKey", "metaKey")
 def _is_true(term: str, event: Event, whole: str) -> bool:
     if term.startswith("!"):
         return not _is_true(term[1:].strip(), event, whole)
-    if term in _NOT_HELD:
+    if term in _NOT_HELD or term == "false":
         return False
+    if term == "true":
+        return True
     found = re.fullmatch(r"(?:event\.)?(key|code|type)\s*===?\s*([\"'])(.*)\2", term)
     if found is None:
         raise NeedsJavaScript(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from ..browser.forms import File
@@ -24,26 +26,40 @@ MISSING: Final = object()
 
 def write(value: Any) -> str:
     """Write as ``JSON.stringify`` does."""
-    return json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"))
-
-
-def _plain(value: Any) -> Any:
     if isinstance(value, File):
-        return {}
+        return "{}"
     if isinstance(value, Mapping):
-        kept = {str(name): _plain(each) for name, each in value.items() if each is not MISSING}
+        kept = {str(name): each for name, each in value.items() if each is not MISSING}
         # JavaScript puts the names that are numbers first.
         numbers = sorted((name for name in kept if re.fullmatch(r"0|[1-9]\d{0,8}", name)), key=int)
-        return {**{name: kept[name] for name in numbers}, **kept}
+        kept = {**{name: kept[name] for name in numbers}, **kept}
+        return "{" + ",".join(f"{_text(name)}:{write(kept[name])}" for name in kept) + "}"
     if isinstance(value, list):
-        return [_plain(each) for each in value]
+        return "[" + ",".join(map(write, value)) + "]"
     if isinstance(value, str):
-        # Lone surrogates are written as escapes.
-        return value
+        return _text(value)
     if isinstance(value, float | int) and not isinstance(value, bool):
-        number = float(value)
-        return int(number) if number.is_integer() and abs(number) < 1e21 else number
-    return value
+        return _number(float(value))
+    return json.dumps(value)
+
+
+def _text(text: str) -> str:
+    written = json.dumps(text, ensure_ascii=False)
+    return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):x}", written)
+
+
+def _number(number: float) -> str:
+    """Write a number as JavaScript does, with the fewest digits that mean it."""
+    if not math.isfinite(number):
+        return "null"
+    sign, digits, exponent = Decimal(repr(number)).normalize().as_tuple()
+    assert isinstance(exponent, int)
+    if not 1e-6 <= abs(number) < 1e21 and number:
+        first, *rest = map(str, digits)
+        point = exponent + len(digits) - 1
+        dot = "." if rest else ""
+        return f"{'-' * sign}{first}{dot}{''.join(rest)}e{point:+d}"
+    return f"{Decimal((sign if number else 0, digits, exponent)):f}"
 
 
 def literal(attribute: str, text: str) -> Any:
