@@ -117,6 +117,19 @@ async def test_what_a_page_that_has_gone_sent_too_fast_is_not_waited_for() -> No
     assert await live.count() == 0
 
 
+async def test_a_page_that_sends_too_fast_and_pauses_is_not_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("htmx_ws.lifecycle.FAST_SECONDS", 0.0)
+    monkeypatch.setattr("htmx_ws.lifecycle.PAUSE_SECONDS", 0.0)  # each wait is one
+    live = an_app(limits=Limits(frames_per_second=1_000, frames_burst=1))
+    async with Socket(live, "/ws") as page:
+        for number in range(20):
+            await page.send(msg=str(number))
+        for number in range(20):
+            assert await page.receive() == text_of(item(number))
+
+
 async def test_time_makes_good_what_was_sent() -> None:
     live = an_app(limits=Limits(frames_per_second=1e9, frames_burst=0))
     async with Socket(live, "/ws") as page:
