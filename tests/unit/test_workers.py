@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +22,23 @@ def test_a_process_that_listens_on_nothing_is_one() -> None:
     assert count_workers() == 1
 
 
-def test_a_process_that_listens_alone_is_one() -> None:
-    with socket.create_server(("127.0.0.1", 0)):
-        assert count_workers() == 1
+@pytest.fixture(params=[socket.AF_INET, socket.AF_UNIX])
+def listening(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[socket.socket]:
+    """A socket that this process listens on, at a port or a path."""
+    with socket.socket(request.param) as made:
+        made.bind(str(tmp_path / "s") if request.param is socket.AF_UNIX else ("127.0.0.1", 0))
+        made.listen()
+        yield made
 
 
-@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_UNIX])
-def test_siblings_that_hold_the_socket_are_counted(
-    family: socket.AddressFamily, tmp_path: Path
-) -> None:
+def test_a_process_that_listens_alone_is_one(listening: socket.socket) -> None:
+    assert count_workers() == 1
+    assert workers._ports_of(os.getpid(), workers._listening())
+
+
+def test_siblings_that_hold_the_socket_are_counted(listening: socket.socket) -> None:
     """The children are siblings of each other; a parent that holds it too is not counted."""
-    with socket.socket(family) as listening:
-        listening.bind(str(tmp_path / "s") if family is socket.AF_UNIX else ("127.0.0.1", 0))
-        listening.listen()
+    with listening:
         descriptor = listening.fileno()
         code = f"""
 import socket, sys
