@@ -440,9 +440,11 @@ class HtmxWS:
         form is sent again whenever the socket opens, so that the server knows what is half typed
         in it; for forms whose handler only takes note, as at ``change``.
         """
-        if recover is not None:
-            trigger = f"{trigger or 'change'}, {opening(recover)}"
-        return send_attrs(trigger)
+        if recover is None:
+            return send_attrs(trigger)
+        attributes = send_attrs(f"{trigger or 'change'}, {opening(recover)}")
+        # What is half typed is seldom valid; htmx 1.9 and 2 would not send it.
+        return Attributes({**attributes, "novalidate": ""})
 
     # --- while it runs -----------------------------------------------------------------
 
@@ -621,7 +623,7 @@ class HtmxWS:
             return None
         await self._hub.start()
         if RESUME in conn.query:
-            conn.resume = Resume(conn, self._hub)
+            conn.resume = Resume(conn, self._hub, self.host.refusal)
         why_not = self._hub.enter(conn)
         if why_not is not None:
             conn.report("full", why_not, code=503)

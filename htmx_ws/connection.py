@@ -85,6 +85,8 @@ class Resuming(Protocol):
 
     @property
     def special(self) -> Mapping[str, object]: ...
+    @property
+    def bases(self) -> Mapping[str, Position]: ...
     def begin(self) -> None: ...
     def hear(self, values: Mapping[str, Any]) -> None: ...
     def enter(self, room: str, ready: Awaitable[bool] | None = None) -> None: ...
@@ -108,8 +110,8 @@ class Connection:
         *("_query", "_strict", "_stuck_since", "_swap", "_target", "_thread", "_transport"),
         *("_work", "_writer", "address", "app"),
         *("closing", "dialect", "gone", "heir", "home", "id", "identity", "limits", "on_block"),
-        *("on_abandon", "on_close", "path_params", "resume", "rooms", "route", "runtime", "scope"),
-        *("state", "telemetry"),
+        *("on_abandon", "on_close", "path_params", "place", "resume", "rooms", "route"),
+        *("runtime", "scope", "state", "telemetry"),
     )
 
     def __init__(
@@ -137,6 +139,7 @@ class Connection:
         self.state: SimpleNamespace = SimpleNamespace(**(scope.get("state") or {}))
         self.rooms: set[str] = set()
         self.resume: Resuming | None = None
+        self.place: str | None = None  # its page and tab, the same when it comes back
         self.dialect: Dialect | None = None
         self.limits: Limits = Limits() if limits is None else limits
         self.home: Home = Home.here()

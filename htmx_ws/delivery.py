@@ -60,21 +60,21 @@ class Delivery:
         """Make what is published to a room; see ``HtmxWS.publish``."""
         exclude = exclude or ()
         left_out = (exclude,) if isinstance(exclude, (str, Connection)) else exclude
-        ids = frozenset(map(id_of, left_out))
-        only = None if to is None else id_of(to)
+        names = frozenset(map(name_of, left_out))
+        only = None if to is None else name_of(to)
         if callable(content) and not hasattr(type(content), "__html__"):
             if iscoroutinefunction(content):
                 raise TypeError(
                     "publish() renders for each page with a plain function, and "
                     "this one is async: await what it needs before publishing."
                 )
-            return Publication(render=content, variant=variant, exclude=ids, to=only)
+            return Publication(render=content, variant=variant, exclude=names, to=only)
         if is_deferred(content):
             raise TypeError(
                 f"publish() takes finished content, not {type(content).__name__}: await it, or "
                 "publish each piece of the generator."
             )
-        return Publication(self._serialise(room, content), exclude=ids, to=only)
+        return Publication(self._serialise(room, content), exclude=names, to=only)
 
     def _serialise(self, room: str, content: object) -> tuple[Message, ...]:
         if self._strict:
@@ -181,8 +181,14 @@ class Delivery:
             resume = conn.resume
             if resume is None:
                 others.append(conn)
-            elif room not in resume.special or resume.takes(room, at):
-                (due if is_for_all or publication.is_for(conn) else told).append(conn)
+                continue
+            if room in resume.special:
+                if not resume.takes(room, at):
+                    continue
+                if room in resume.bases:  # no cursor yet
+                    others.append(conn)
+                    continue
+            (due if is_for_all or publication.is_for(conn) else told).append(conn)
         if told:
             write_to(told, cursor_message(room, at), room)
         if due and publication.render is None:
@@ -223,3 +229,8 @@ class Delivery:
 def id_of(conn: Connection | str) -> str:
     """Give the id of a page, by itself or as it is given."""
     return conn if isinstance(conn, str) else conn.id
+
+
+def name_of(conn: Connection | str) -> str:
+    """Give the name by which a publication knows a page, also when that comes back."""
+    return conn if isinstance(conn, str) else conn.place or conn.id

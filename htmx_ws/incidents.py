@@ -139,7 +139,8 @@ INCIDENTS: Final[Mapping[str, Incident]] = {
     ),
     "resume failed": Incident(
         _ERROR,
-        "%r could not be brought up to date: the snapshot of its room failed",
+        "%r could not be brought up to date: the snapshot of its room failed, or took over %s s "
+        "(Limits.hook_seconds)",
         "failure",
         _BACK,
         1013,

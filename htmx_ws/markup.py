@@ -143,7 +143,8 @@ def send_attrs(trigger: str | None = None) -> Attributes:
 
     ``trigger`` is its hx-trigger.
     """
-    attributes = {"ws-send": "", "hx-ws:send": ""}
+    # Within an inherited hx-boost, htmx 4 would send a form by HTTP as well.
+    attributes = {"ws-send": "", "hx-ws:send": "", "hx-boost": "false"}
     return Attributes(attributes if trigger is None else {**attributes, "hx-trigger": trigger})
 
 

@@ -84,8 +84,11 @@ class PageMarkup:
                 "anything is queried that the page is rendered from."
             )
         fields = "".join(cursor_field(room, *at) for room, at in self._cursors.items())
+        # It is a tab's own: what htmx 1.9 keeps for the back button is for all of them. And it is
+        # sent as it is, whatever an element around it says by hx-params.
         return html(
-            '<form id="{}" hidden {} hx-trigger="{}"><input type="hidden" name="{}" value="hello">'
+            '<form id="{}" hidden hx-history="false" hx-params="*" {} hx-trigger="{}">'
+            '<input type="hidden" name="{}" value="hello">'
             '<input type="hidden" id="{}" name="{}" value="" autocomplete="off">{}</form>',
             HELLO,
             send_attrs(),

@@ -31,8 +31,8 @@ MOST_BYTES: Final = 900 * 1024
 class Publication:
     """What is published once: ``messages`` for all, or ``render`` for each by ``variant``.
 
-    ``exclude`` holds the ids of connections that are left out, or the tokens of their pages;
-    ``to`` the id of the only one meant, or the token of its page.
+    ``exclude`` holds the names of connections that are left out: their ids, the tokens of their
+    pages, or their places; ``to`` the name of the only one meant.
     ``bytes(publication)`` is what other processes read.
     """
 
@@ -44,9 +44,10 @@ class Publication:
 
     def is_for(self, conn: Connection) -> bool:
         """Whether a page is meant."""
-        if self.exclude and (conn.id in self.exclude or conn.page in self.exclude):
+        exclude, to = self.exclude, self.to
+        if exclude and (conn.id in exclude or conn.page in exclude or conn.place in exclude):
             return False
-        return self.to is None or self.to in (conn.id, conn.page)
+        return to is None or to in (conn.id, conn.page, conn.place)
 
     def __bytes__(self) -> bytes:
         if self.render is not None:

@@ -12,22 +12,24 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
-from inspect import isawaitable, iscoroutinefunction
+from inspect import iscoroutinefunction
 from typing import Any, Final, Protocol
 
 from .backends import Backend, History, Position
 from .connection import Connection
 from .cursor import HELLO, TAB, cursor_field, id_of, read_cursors
-from .errors import BackendError
+from .errors import BackendError, Refused
 from .incidents import refuse
 from .outbox import leave_out_superseded
 from .publication import Publication
+from .results import stream
 from .rooms import Rooms
 from .tabs import Tabs
 from .wire.content import HTML
-from .wire.fragment import append
+from .wire.fragment import append, remove
 from .wire.once import takes_cursor
 from .wire.serialise import Message
 
@@ -39,6 +41,9 @@ HELLO_SECONDS: Final = 1.0
 #: How long a page waits that reloads because there is no other way, at most, in seconds: all pages
 #: of a room may have to, at once.
 RELOAD_SECONDS: Final = 5
+
+#: How often a room's snapshot is made for a page at most, where more comes meanwhile than is kept.
+_SNAPSHOTS: Final = 3
 
 #: Between two questions to a broker that is away, in seconds.
 _AGAIN_SECONDS: Final = 0.5
@@ -76,22 +81,31 @@ class _Gate:
 
 
 class Resume:
-    """The rooms of one page that resumes: where it is in each, and which still wait."""
+    """The rooms of one page that resumes: where it is in each, and which still wait.
+
+    ``refusal`` says what an error of a snapshot turns the page away with, if it does.
+    """
 
     __slots__ = (
-        *("_bases", "_conn", "_cursors", "_hub", "_opened", "_tasks", "_timer", "_waits"),
-        *("special",),
+        *("_conn", "_cursors", "_hub", "_opened", "_refusal", "_tasks", "_timer", "_waits"),
+        *("bases", "special"),
     )
 
-    def __init__(self, conn: Connection, hub: Replays) -> None:
+    def __init__(
+        self, conn: Connection, hub: Replays, refusal: Callable[[Exception], Refused | None]
+    ) -> None:
         self._conn = conn
         self._hub = hub
-        self._cursors: dict[str, Position] | None = None  # as the hello said
-        #: The rooms of which not all that comes is written to the page: those that wait, and
-        #: those of which it has seen, by the history, what is still to come from the broker.
+        self._refusal = refusal
+        self._cursors: dict[str, Position] | None = None  # what the page has fields of
+        #: The rooms of which not all that comes is written to the page as it comes: those that
+        #: wait, those of which it has seen, by the history, what is still to come from the
+        #: broker, and those of ``bases``.
         self.special: dict[str, _Gate | Position] = {}
         self._opened: dict[str, Position] = {}  # where the page was when it was brought up to date
-        self._bases: dict[str, Position] = {}  # where rooms began that waited for no hello
+        #: Where rooms began that waited for no hello. Until it comes they get no cursors: one
+        #: would say that the page has what came before, too.
+        self.bases: dict[str, Position] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._waits = True  # for the hello
@@ -109,12 +123,16 @@ class Resume:
             self._open(room)
 
     def leave(self, room: str) -> None:
-        """Take note that the page has left a room."""
-        at = self._shut(room)
-        self.special.pop(room, None)
-        self._bases.pop(room, None)
-        if at is not None and self._cursors is not None:
-            self._cursors[room] = at  # where it goes on, should it join again
+        """Take note that the page has left a room, which begins anew should it join again."""
+        for rooms in (self._opened, self.special, self.bases):
+            rooms.pop(room, None)
+        # What the page shows of it by then, if anything, is not known here; nor what it shows of
+        # the rooms that it came back with and is not in, now that it goes from one to another.
+        cursors, joined = self._cursors or {}, self._conn.rooms
+        for each in list(cursors):
+            if each == room or (room in joined and each not in joined):
+                del cursors[each]
+                self._conn.send(remove(f"#{id_of(each)}"))
 
     def takes(self, room: str, position: Position) -> bool:
         """Whether a publication to a special room is to be written to the page now."""
@@ -125,20 +143,26 @@ class Resume:
             return False
         if special.epoch == position.epoch and position.offset <= special.offset:
             return False
-        del self.special[room]
+        if room not in self.bases:
+            del self.special[room]
         return True
 
     def close(self, room: str | None) -> None:
         """Bring the page up to date again, in one room or all: something may be missing."""
         for name in [room] if room is not None else list(self._opened):
-            at = self._shut(name)
+            at = self._where(name)
             if at is not None:
-                self.special[name] = _Gate(first=at)
-                self._start(name, at)
+                self._wait_again(name, at)
 
-    def _shut(self, room: str) -> Position | None:
-        """Have a room that was open wait; give where the page is in it."""
-        opened, last = self._opened.pop(room, None), self._hub.delivery.last_of(room)
+    def _wait_again(self, room: str, at: Position) -> None:
+        """Have a room that was open wait, until the page is brought to where that is."""
+        self._opened.pop(room, None)
+        self.special[room] = _Gate()
+        self._start(room, at)
+
+    def _where(self, room: str) -> Position | None:
+        """Give where the page is in a room; None where that is not open."""
+        opened, last = self._opened.get(room), self._hub.delivery.last_of(room)
         if opened is None or last is None or last.epoch != opened.epoch:
             return opened
         return max(opened, last)
@@ -168,10 +192,8 @@ class Resume:
         self._hub.tabs.hear(self._conn, tab if isinstance(tab, str) else "")
         for room in list(self.special):
             self._open(room)
-        for room, base in self._bases.items():
-            since = self._cursors.get(room)
-            if since is not None and since != base:
-                self._run(self._fill_in(room, since, base))
+        for room, base in self.bases.items():
+            self._run(self._fill_in, room, self._cursors.get(room), base)
 
     def _go_on_without(self) -> None:
         self._stop_waiting()
@@ -186,20 +208,30 @@ class Resume:
         gate = self.special[room]
         if isinstance(gate, _Gate) and not gate.is_moving:
             gate.is_moving = True
-            self._run(self._bring_up(room, gate, since))
+            self._run(self._bring_up, room, gate, since)
 
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work, name="resume")
+    def _run(self, work: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
+        task = asyncio.create_task(self._try(work, *args), name="resume")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(self._note_failure)
 
-    def _note_failure(self, task: asyncio.Task[None]) -> None:
-        """Send a page back that could not be brought up to date, to try again."""
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self._conn.report("resume failed", error=error)
-            self._conn.close(refuse("resume failed"), "error")
+    async def _try(self, work: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
+        """Bring the page up to date; where that fails, send it back to try again."""
+        conn, refused = self._conn, None
+        try:
+            await work(*args)
+        except (Exception, asyncio.CancelledError) as error:
+            task = asyncio.current_task()
+            assert task is not None
+            if task.cancelling():  # the page has gone; else it was the snapshot that gave up
+                raise
+            if isinstance(error, Exception):
+                refused = error if isinstance(error, Refused) else self._refusal(error)
+            if refused is not None:
+                await conn.turn_away(refused)
+            else:
+                conn.report("resume failed", conn.limits.hook_seconds, error=error)
+                conn.close(refuse("resume failed"), "error")
 
     # --- catching up -------------------------------------------------------------------
 
@@ -209,16 +241,20 @@ class Resume:
             await gate.ready
         if since is None:
             since = await self._begin_at(room, gate)
-        has_field = since is not None
+        has_field, snapshots = since is not None, 0
         while True:
             history = await self._ask(room, since)
             if self.special.get(room) is not gate:
                 return
-            if since is None or not self._is_whole(history):
-                await self._begin_anew(room, history.last, has_field)
-                has_field = True
-            else:
+            if since is not None and self._is_whole(history):
                 await self._replay(room, history)
+            else:
+                now = await self._now(room, snapshots < _SNAPSHOTS)
+                if self.special.get(room) is not gate:
+                    return
+                self._begin_anew(room, now, history.last, has_field)
+                has_field, snapshots = True, snapshots + 1
+                await self._conn.drained()
             since = history.last
             if self.special.get(room) is not gate:
                 return
@@ -226,7 +262,7 @@ class Resume:
             if came is None or (came.epoch == since.epoch and came.offset <= since.offset):
                 break
         self._opened[room] = since
-        if self._hub.delivery.last_of(room) == since:
+        if self._hub.delivery.last_of(room) == since and room not in self.bases:
             del self.special[room]
         else:
             self.special[room] = since  # until the broker has brought it as far
@@ -235,28 +271,44 @@ class Resume:
         """Give where to begin with a page that has not said it; None with the snapshot."""
         # Of a page that says nothing of the room it is only known that it is here now.
         here = _before(gate.first) if gate.first else (await self._ask(room, None)).last
+        if self.special.get(room) is not gate:  # it was left meanwhile
+            return here
         if self._cursors is None:
-            self._bases[room] = here
+            self.bases[room] = here
             return here
         if room in self._cursors:  # its hello came meanwhile
             return self._cursors[room]
         if self._hub.rules.of(room).snapshot is not None:
             return None
-        await self._give_field(room, here)
+        self._give_field(room, here)
         return here
 
-    async def _fill_in(self, room: str, since: Position, base: Position) -> None:
-        """Send what came before a page was live that said hello late."""
-        history = await self._ask(room, since)
-        if not self._is_whole(history):
-            await self._begin_anew(room, history.last, True)
+    async def _fill_in(self, room: str, since: Position | None, base: Position) -> None:
+        """Send what came before a page was live that said hello late, and then where it is."""
+        missed: list[Message] = []
+        newer: set[str | None] = set()
+        if since is not None and since != base:
+            history = await self._ask(room, since)
+            if not self._is_whole(history):
+                if self.bases.pop(room, None) is not None:
+                    self._wait_again(room, since)
+                return
+            for offset, payload in history.payloads:
+                messages = self._messages_of(room, payload)
+                if offset <= base.offset:
+                    missed += messages
+                else:
+                    newer.update(message.supersedes for message in messages)
+        if self.bases.pop(room, None) is None:  # it was left meanwhile
             return
-        missed = [each for each in history.payloads if each[0] <= base.offset]
-        for _, payload in missed:
-            publication = self._hub.delivery.read(room, payload)
-            if publication is not None and publication.is_for(self._conn):
-                for message in self._hub.delivery.messages_for(self._conn, room, publication):
-                    self._conn.push(message)
+        for message in missed:
+            if message.supersedes is None or message.supersedes not in newer:
+                self._conn.push(message)
+        at = self._where(room)
+        if since is None:
+            self._give_field(room, at or base)
+        elif at is not None and at != since:
+            self._conn.push(cursor_message(room, at))
 
     async def _ask(self, room: str, since: Position | None) -> History:
         most = self._conn.limits.replay_messages
@@ -277,42 +329,53 @@ class Resume:
         return size <= self._conn.limits.replay_bytes
 
     async def _replay(self, room: str, history: History) -> None:
-        conn, messages = self._conn, list[Message]()
+        messages: list[Message] = []
         for offset, payload in history.payloads:
-            publication = self._hub.delivery.read(room, payload)
+            its = self._messages_of(room, payload)
             at = Position(history.last.epoch, offset)
-            if publication is None or not publication.is_for(conn):
-                messages.append(cursor_message(room, at))
-                continue
-            rendered = self._hub.delivery.messages_for(conn, room, publication)
-            messages += with_cursor(rendered, room, at)
+            messages += its if room in self.bases else with_cursor(its, room, at)
         for message in leave_out_superseded(messages):
-            conn.push(message)
-        await conn.drained()
+            self._conn.push(message)
+        await self._conn.drained()
 
-    async def _begin_anew(self, room: str, at: Position, has_field: bool) -> None:
-        """Send what the room is now, where what is missing cannot be had or is not known."""
+    def _messages_of(self, room: str, payload: Any) -> tuple[Message, ...]:
+        delivery, conn = self._hub.delivery, self._conn
+        publication = delivery.read(room, payload)
+        if publication is None or not publication.is_for(conn):
+            return ()
+        return delivery.messages_for(conn, room, publication)
+
+    async def _now(self, room: str, may_ask: bool) -> list[object]:
+        """Make what a room is now, where what is missing cannot be had or is not known."""
         conn, snapshot = self._conn, self._hub.rules.of(room).snapshot
-        if snapshot is not None:
-            content: Any
+        if snapshot is None or not may_ask:
+            conn.report("no snapshot", room, room=self._pattern_of(room))
+            wait = random.randint(1, RELOAD_SECONDS)
+            return [append("body", HTML(f'<meta http-equiv="refresh" content="{wait}">'))]
+        content: Any
+        async with asyncio.timeout(conn.limits.hook_seconds):
             if iscoroutinefunction(snapshot):
                 content = await snapshot(conn, room)
             else:
                 content = await conn.runtime.run_sync(snapshot, conn, room)
-                content = await content if isawaitable(content) else content
-            await conn.send(await conn.runtime.rendered(content))
-        else:
-            conn.report("no snapshot", room, room=self._pattern_of(room))
-            wait = random.randint(1, RELOAD_SECONDS)
-            await conn.send(append("body", HTML(f'<meta http-equiv="refresh" content="{wait}">')))
-        if has_field:
-            conn.push(cursor_message(room, at))
-        else:
-            await self._give_field(room, at)
+            async with aclosing(stream(content, conn.runtime)) as pieces:
+                return [await conn.runtime.rendered(piece) async for piece in pieces]
 
-    async def _give_field(self, room: str, at: Position) -> None:
+    def _begin_anew(self, room: str, now: list[object], at: Position, has_field: bool) -> None:
+        """Send what a room is now, and where that is."""
+        for piece in now:
+            self._conn.send(piece)
+        self.bases.pop(room, None)
+        if has_field:
+            self._conn.push(cursor_message(room, at))
+        else:
+            self._give_field(room, at)
+
+    def _give_field(self, room: str, at: Position) -> None:
         """Put the cursor of a room that the page was not rendered for into its hello."""
-        await self._conn.send(append(f"#{HELLO}", HTML(cursor_field(room, *at))))
+        assert self._cursors is not None
+        self._cursors[room] = at
+        self._conn.send(append(f"#{HELLO}", HTML(cursor_field(room, *at))))
 
 
 def _before(position: Position) -> Position:

@@ -57,6 +57,7 @@ class Tabs:
             field = f'<input type="hidden" id="{TAB}" name="{TAB}" value="{tab}" '
             conn.push(Message(f'{field}autocomplete="off" hx-swap-oob="outerHTML">'))
         self._tab_of[conn] = tab
+        conn.place = f"{conn.page} {tab}"
         for other, opened in its.items():
             if other is conn or other.heir is not None or other not in self._tab_of:
                 continue

@@ -1,9 +1,9 @@
-"""Appends that leave one element though they are applied twice, and messages that take a cursor.
+"""Additions that leave one element though applied twice, and messages that take a cursor.
 
 What a page missed is sent again when it comes back, and now and then with it what it did not
 miss: the page showed it, but could not say so before it went, or its server had queried it for
-the page. Where an appended element has an id, the target says that it must not hold that id
-yet; the browser, which knows, decides.
+the page. Where an added element has an id, the target says that it must not be there yet; the
+browser, which knows, decides.
 """
 
 from __future__ import annotations
@@ -19,15 +19,20 @@ from .serialise import Message
 
 __all__ = ["make_once", "takes_cursor"]
 
-_APPENDING: Final = re.compile(r'<([a-z-]+) hx-swap-oob="(beforeend|afterbegin):([^",]*)">')
+_ADDING: Final = re.compile(
+    r'<([a-z-]+) hx-swap-oob="(beforeend|afterbegin|beforebegin|afterend):([^",]*)">'
+)
+
+#: Those that add to their target; the others add beside it.
+_INSIDE: Final = ("beforeend", "afterbegin")
 
 
 def make_once(message: Message) -> Message:
-    """Give a message that appends nothing to a target that holds its first element already.
+    """Give a message that adds nothing where its first element is already.
 
-    One that appends no element with an id, or to several selectors, is given back as it is.
+    One that adds no element with an id, or to several selectors, is given back as it is.
     """
-    opening = _APPENDING.match(message.text)
+    opening = _ADDING.match(message.text)
     if opening is None or ":not(:has(" in opening[3]:  # it may say so itself
         return message
     tag, style, target = opening.groups()
@@ -38,7 +43,10 @@ def make_once(message: Message) -> Message:
     first = next((node for node in nodes if not node.name.startswith("#")), None)
     if first is None or not first.id:
         return message
-    selector = f"\t{unescape(target).lstrip()}:not(:has({id_selector(first.id)}))"
+    has_it = f":has({id_selector(first.id)})"
+    if style not in _INSIDE:
+        has_it += "\t*"  # anywhere in the page, then
+    selector = f"\t{unescape(target).lstrip()}:not({has_it})"
     start = f'<{tag} hx-swap-oob="{escape(f"{style}:{selector}")}">'
     return message._replace(text=start + message.text[opening.end() :])
 

@@ -174,7 +174,7 @@ def test_a_name_that_nobody_has_is_an_error(render: Render) -> None:
 
 
 def test_an_element_sends(render: Render) -> None:
-    assert attributes(render("send")) == {"ws-send": "", "hx-ws:send": ""}
+    assert attributes(render("send")) == {"ws-send": "", "hx-ws:send": "", "hx-boost": "false"}
 
 
 @pytest.mark.parametrize("template", ["project/page.html", "page.html"], ids=["django", "jinja2"])

@@ -15,8 +15,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.templating import Jinja2Templates
 
-from htmx_ws import html, scripts
-from htmx_ws.testing import Page
+from htmx_ws import Connection, append, html, scripts
+from htmx_ws.testing import Page, assert_joined
 
 PAGE: Final = (Path(__file__).parents[2] / "docs" / "resume.md").read_text()
 HTMX: Final = ["2.0.11", "4.0.1"]
@@ -107,7 +107,7 @@ async def test_its_snapshot_fills_a_gap(htmx: str) -> None:
 
 @pytest.mark.parametrize("htmx", HTMX)
 async def test_its_draft_is_sent_again(htmx: str) -> None:
-    chat = Chat(htmx, more=block("html", "recover="))
+    chat = Chat(htmx, more=block("html", 'id="draft"'))
     notes: list[str] = []
 
     async def note(text: str) -> None:
@@ -120,6 +120,24 @@ async def test_its_draft_is_sent_again(htmx: str) -> None:
         ann.drop()
         await ann.reconnect()
         await ann.until(lambda: notes == ["half a se"], "the draft")
+
+
+@pytest.mark.parametrize("htmx", HTMX)
+async def test_its_form_has_a_room_joined_again_that_a_handler_joined(htmx: str) -> None:
+    chat = Chat(htmx, more=block("html", 'id="watch"').replace("{{ topic }}", "side"))
+
+    async def watch(conn: Connection, topic: str) -> None:
+        await conn.join(f"chat:{topic}")
+
+    chat.live._endpoints["/ws/{room}"].on("watch")(watch)
+    async with Page(chat.app, "/lobby", htmx=htmx) as ann:
+        await assert_joined(chat.live, "chat:side")
+        await chat.say("there", "side")
+        await ann.expect("#log li:last-child", text="there")
+        ann.drop()
+        await chat.live.publish("chat:side", append("#log", html("<li id=missed>missed</li>")))
+        await ann.reconnect()
+        await ann.expect("#log li:last-child", text="missed")
 
 
 async def test_its_markup_is_made_in_plain_python_too() -> None:

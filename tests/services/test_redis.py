@@ -454,6 +454,25 @@ async def test_little_is_left_of_a_room_that_keeps_nothing(
         assert all(0 < client.ttl(key) <= day for key in client.keys("htmx-ws:did:*"))
 
 
+async def test_what_is_too_old_is_not_replayed_though_what_came_after_it_is(
+    server: RedisServer, process: Process
+) -> None:
+    room, keep = "aging", Keep(10, seconds=3.0)
+    backend, _ = await process(server.url(), room)
+    first = (await backend.history(room, None)).last
+    await publish(backend, 1, keep=keep, room=room)
+    until = asyncio.get_running_loop().time() + 1.5
+    while asyncio.get_running_loop().time() < until:
+        await asyncio.sleep(0.05)  # age is nothing that anybody tells
+    await publish(backend, 2, keep=keep, room=room)
+    assert len((await backend.history(room, first)).payloads) == 2
+    async with asyncio.timeout(10):
+        while (await backend.history(room, first)).is_whole:
+            await asyncio.sleep(0.05)
+    after = await backend.history(room, Position(first.epoch, first.offset + 1))
+    assert [bytes(each) for _, each in after.payloads] == [b"2"]
+
+
 async def test_redis_and_python_agree_on_which_rule_fits(server: RedisServer) -> None:
     patterns = ["a", "a*", "*a", "a*a", "a*b*c", "*b*", "**", "a**a", "*æ*", "%*[", "*a*a*a*"]
     rooms = [

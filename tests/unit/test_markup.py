@@ -222,7 +222,7 @@ def test_an_address_may_be_an_object_as_frameworks_reverse_them() -> None:
 
 
 def test_the_send_attributes_speak_to_both_generations_at_once() -> None:
-    assert dict(send_attrs()) == {"ws-send": "", "hx-ws:send": ""}
+    assert dict(send_attrs()) == {"ws-send": "", "hx-ws:send": "", "hx-boost": "false"}
 
 
 # --- the dialect -----------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Appends are written so that twice leaves one, and a cursor is added where it does no harm."""
+"""Additions are written so that twice leaves one, and a cursor is added where it does no harm."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import pytest
 
 from htmx_ws import (
     HTML,
+    after,
     append,
+    before,
     data_only,
     html,
     morph,
@@ -38,19 +40,19 @@ def message_of(content: Any) -> Message:
         (append("#s", html("<circle id='c.1'/>")), r"#s:not(:has(#c\00002E1))"),
         (append("#app .log", html("<li id=a>")), "beforeend:\t#app\t.log:not(:has(#a))"),
         (append("#log > ul:first-child", html("<li id=a>")), "#log>ul:first-child:not(:has(#a))"),
+        (before("#z", html("<li id=a></li>")), "beforebegin:\t#z:not(:has(#a)\t*)"),
+        (after("#app .b", html("<li id=a></li>")), "afterend:\t#app\t.b:not(:has(#a)\t*)"),
     ],
 )
-def test_an_append_says_that_its_target_must_not_hold_it_yet(
-    content: Any, opening: str | None
-) -> None:
-    before = message_of(content)
-    after = make_once(before)
+def test_what_adds_says_that_it_must_not_be_there_yet(content: Any, opening: str | None) -> None:
+    once = message_of(content)
+    made = make_once(once)
     if opening is None:
-        assert after == before
+        assert made == once
     else:
-        assert opening in unescape(after.text)
-        assert after.text.partition(">")[2] == before.text.partition(">")[2]
-        assert after.cursor == before.cursor
+        assert opening in unescape(made.text)
+        assert made.text.partition(">")[2] == once.text.partition(">")[2]
+        assert made.cursor == once.cursor
 
 
 @pytest.mark.parametrize(
@@ -64,6 +66,7 @@ def test_an_append_says_that_its_target_must_not_hold_it_yet(
         replace(html("<p id=x></p>")),
         remove("#x"),
         append("#log:not(:has(#x))", html("<li id=x></li>")),
+        before("#z", html("<li>no id</li>")),
         data_only("app", {"id": "x"}),
     ],
 )

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from selectolax.lexbor import LexborHTMLParser
 
 from htmx_ws import HtmxWS, append, html
 from htmx_ws.pages import opening
@@ -35,6 +36,13 @@ async def test_its_hello_is_sent_when_the_socket_opens() -> None:
     assert opening("here") in page.hello
     assert '<input type="hidden" name="htmx-ws" value="hello">' in page.hello
     assert "htmx-ws-at" not in page.hello
+
+
+async def test_its_hello_is_sent_whatever_is_around_it() -> None:
+    (hello,) = LexborHTMLParser((await an_app().page("/ws")).hello).css("form")
+    assert hello.attributes["hx-boost"] == "false"  # else htmx 4 would get the page by it
+    assert hello.attributes["hx-params"] == "*"
+    assert hello.attributes["hx-history"] == "false"
 
 
 async def test_its_cursors_say_where_rooms_are_that_keep_a_history() -> None:
@@ -105,3 +113,9 @@ def test_a_form_can_be_sent_again_at_each_opening() -> None:
     assert dict(live.send_attrs("input", recover="here"))["hx-trigger"].startswith("input, ")
     assert dict(live.send_attrs("input"))["hx-trigger"] == "input"
     assert "hx-trigger" not in live.send_attrs()
+
+
+def test_a_form_that_is_sent_again_is_so_while_it_is_not_valid() -> None:
+    live = an_app()
+    assert live.send_attrs(recover="here")["novalidate"] == ""
+    assert "novalidate" not in live.send_attrs("input")

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from html import unescape
 from typing import Any, Final
 
@@ -103,6 +104,12 @@ async def nothing_more(page: Socket) -> None:
     assert text_in(await page.receive()) == "ping"
 
 
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "HELLO_SECONDS", 0.02)
@@ -160,9 +167,118 @@ async def test_a_late_hello_fills_in_what_came_before(quick: None) -> None:
     await story.publish(1, 2)
     async with story.page() as page:
         await story.publish(3)
-        assert (await receive(page, 1))[0] == ["3"]
+        assert (await receive(page, 1)) == (["3"], None)
         await hello(page, since)
-        assert (await receive(page, 2))[0] == ["1", "2"]
+        seen, cursor = await receive(page, 3)
+        assert seen == ["1", "2", None]
+        assert cursor is not None
+        assert cursor.startswith("3:")
+        await story.publish(4)
+        seen, cursor = await receive(page, 1)
+        assert (seen, cursor is not None) == (["4"], True)
+
+
+async def test_a_page_that_is_cut_off_before_its_late_hello_missed_nothing(quick: None) -> None:
+    """A cursor before it would say that the page has what it missed."""
+    story = Story()
+    since = await story.position()
+    await story.publish("missed")
+    async with story.page() as page:
+        await story.publish("live")
+        assert (await receive(page, 1)) == (["live"], None)
+        await story.live.publish(ROOM, item("not for it"), to="another")
+        await nothing_more(page)
+    async with story.page() as page:
+        await hello(page, since)
+        assert (await receive(page, 3))[0] == ["missed", "live", None]
+
+
+async def test_a_late_hello_brings_back_no_state_that_a_newer_one_replaced(quick: None) -> None:
+    story = Story()
+    since = await story.position()
+    for n in range(2):
+        await story.live.publish(ROOM, update(f"#state{n}", html("<b>old</b>")))
+    async with story.page() as page:
+        await story.live.publish(ROOM, update("#state1", html("<b>new</b>")))
+        await story.publish(1)
+        assert (await receive(page, 2))[0] == ["new", "1"]
+        await hello(page, since)
+        assert "#state0" in await page.receive()
+        assert cursors_in(await page.receive())[0].startswith("4:")
+        await nothing_more(page)
+
+
+async def test_a_late_hello_that_says_nothing_of_a_room_gets_its_cursor(quick: None) -> None:
+    story = Story()
+    async with story.page() as page:
+        await story.publish(1)
+        assert (await receive(page, 1)) == (["1"], None)
+        await hello(page)
+        field = await page.receive()
+        assert "beforeend:#htmx-ws-hello" in field
+        assert cursors_in(field)[0].startswith("1:")
+        await nothing_more(page)
+
+
+async def test_a_gap_before_a_late_hello_is_no_reason_for_a_cursor(quick: None) -> None:
+    story = Story()
+    since = await story.position()
+    hub = story.live._hub
+    await story.publish("missed")
+    async with story.page() as page:
+        await story.publish(1)
+        assert (await receive(page, 1))[0] == ["1"]
+        rooms, hub.delivery._members = hub.delivery._members, {}
+        await story.publish(2)
+        hub.delivery._members = rooms
+        hub.report_gap(ROOM, "the broker was away")
+        assert (await receive(page, 1)) == (["2"], None)
+        await hello(page, since)
+        seen, cursor = await receive(page, 2)
+        assert seen == ["missed", None]
+        assert cursor is not None
+        assert cursor.startswith("3:")
+
+
+@pytest.mark.parametrize("history", [10, 1])
+async def test_a_room_that_is_left_while_a_late_hello_is_filled_in_stays_left(
+    quick: None, history: int
+) -> None:
+    backend = Broken(0)
+    story = Story(backend, history=history)
+    since = await story.position()
+    await story.publish(1, 2)
+    async with story.page() as page:
+        await story.publish(3)
+        assert (await receive(page, 1))[0] == ["3"]
+
+        def leave() -> None:
+            backend.during.clear()
+            story.conns[0].leave(ROOM)
+
+        backend.during.append(leave)
+        await hello(page, since)
+        assert f"delete:#{id_of(ROOM)}" in await page.receive()
+        await nothing_more(page)
+        assert not backend.during
+
+
+async def test_a_room_that_is_left_before_a_late_hello_is_not_filled_in(quick: None) -> None:
+    backend = Broken(0)
+    story = Story(backend)
+    since = await story.position()
+    await story.publish(1)
+    left = asyncio.Event()
+    async with story.page() as page:
+
+        def leave() -> None:
+            backend.during.clear()
+            story.conns[0].leave(ROOM)
+            left.set()
+
+        backend.during.append(leave)  # when it is asked where the room is
+        await left.wait()
+        await hello(page, since)
         await nothing_more(page)
 
 
@@ -316,18 +432,33 @@ async def test_what_a_page_was_left_out_of_is_not_filled_in_late(quick: None) ->
         await story.publish(2)
         assert (await receive(page, 1))[0] == ["2"]
         await hello(page, since)
-        assert (await receive(page, 1))[0] == ["1"]
+        assert (await receive(page, 2))[0] == ["1", None]
         await nothing_more(page)
 
 
-async def test_a_late_hello_that_missed_nothing_changes_nothing(quick: None) -> None:
+async def test_a_late_hello_that_missed_nothing_gets_the_cursor_of_what_came(quick: None) -> None:
     story = Story()
     since = await story.position()
     async with story.page() as page:
         await story.publish(1)
         assert (await receive(page, 1))[0] == ["1"]
         await hello(page, since)
-        await nothing_more(page)
+        seen, cursor = await receive(page, 1)
+        assert seen == [None]
+        assert cursor is not None
+        assert cursor.startswith("1:")
+
+
+async def test_a_late_hello_of_a_page_that_nothing_came_to_changes_nothing(quick: None) -> None:
+    story = Story()
+    since = await story.position()
+    async with story.page() as page:
+        await until(lambda: story.conns and story.conns[0].resume.bases)  # type: ignore[union-attr]
+        await hello(page, since)
+        await until(lambda: not story.conns[0].resume.bases)  # type: ignore[union-attr]
+        await story.publish(1)
+        seen, cursor = await receive(page, 1)
+        assert (seen, cursor is not None) == (["1"], True)
 
 
 async def test_a_snapshot_that_fails_sends_the_page_back_to_try_again(
@@ -341,6 +472,80 @@ async def test_a_snapshot_that_fails_sends_the_page_back_to_try_again(
         await hello(page)
         assert await page.closed() == 1013
     assert "no database" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["hangs", "hangs between", "gives up"])
+async def test_a_snapshot_that_does_not_come_sends_the_page_back_to_try_again(
+    caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    async def snapshot(conn: Connection, room: str) -> Any:
+        if kind == "gives up":
+            raise asyncio.CancelledError
+        if kind == "hangs":
+            await asyncio.Event().wait()
+        return pieces()
+
+    async def pieces() -> AsyncIterator[Any]:
+        yield update("#log", html("<b>a part</b>"))
+        await asyncio.Event().wait()
+
+    story = Story(snapshot=snapshot, limits=Limits(hook_seconds=0.02))
+    async with story.page() as page:
+        await hello(page)
+        assert await page.closed() == 1013
+    assert "took over 0.02 s (Limits.hook_seconds)" in caplog.text
+
+
+async def test_a_snapshot_may_come_in_pieces() -> None:
+    async def snapshot(conn: Connection, room: str) -> AsyncIterator[Any]:
+        yield update("#log", html("<b>one</b>"))
+        yield update("#x", html("<b>two</b>"))
+
+    story = Story(snapshot=snapshot)
+    async with story.page() as page:
+        await hello(page)
+        assert (await receive(page, 3))[0] == ["one", "two", None]
+
+
+@pytest.mark.parametrize("kind", ["ours", "the host's"])
+async def test_a_snapshot_may_turn_the_page_away(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    refused = Refused("members only", code=4403, content=update("#log", html("<b>no</b>")))
+
+    def snapshot(conn: Connection, room: str) -> Any:
+        raise refused if kind == "ours" else PermissionError
+
+    def refusal(error: Exception) -> Refused | None:
+        return refused if isinstance(error, PermissionError) else None
+
+    monkeypatch.setattr(HtmxWS, "host", replace(HtmxWS.host, refusal=refusal))
+    story = Story(snapshot=snapshot)
+    async with story.page() as page:
+        await hello(page)
+        assert (await receive(page, 1))[0] == ["no"]
+        assert await page.closed() == 4403
+    assert "brought up to date" not in caplog.text
+
+
+async def test_where_no_snapshot_is_as_fast_as_what_is_published_the_page_reloads() -> None:
+    made: list[str] = []
+
+    async def snapshot(conn: Connection, room: str) -> Any:
+        made.append(room)
+        for n in range(3):
+            await story.live.publish(room, item(n))
+        return update("#log", html("<b>now</b>"))
+
+    story = Story(snapshot=snapshot, history=2)
+    async with story.page() as page:
+        await hello(page)
+        messages = [await page.receive() for _ in range(7)]
+        assert 'http-equiv="refresh"' in messages.pop(6)
+        assert [text_in(message) for message in messages[::2]] == ["now"] * 3
+        assert cursors_in(await page.receive())[0].startswith("9:")
+        await nothing_more(page)
+    assert made == [ROOM] * 3
 
 
 async def test_what_is_published_while_a_snapshot_is_made_comes_after_it() -> None:
@@ -403,6 +608,24 @@ async def test_a_page_that_is_left_out_gets_the_cursor_alone() -> None:
     async with story.page() as page:
         await hello(page, cursor)
         assert (await receive(page, 1))[0] == ["3"]
+
+
+async def test_a_tab_that_is_left_out_is_so_when_it_is_back_and_its_twin_is_not() -> None:
+    story = Story()
+    since = await story.position()
+    path = f"{PATH}&htmx-ws-page=its-token"
+    async with story.page(path) as page, story.page(path) as twin:
+        for tab, each in (("one", page), ("two", twin)):
+            await hello(each, since, tab=tab)
+            await nothing_more(each)
+        await page.close()
+        first = story.conns[0]
+        await story.live.publish(ROOM, item(1), exclude=first)
+        await story.live.publish(ROOM, item(2), exclude=[first.id, "another"], to=first)
+        assert (await receive(twin, 2))[0] == ["1", None]
+    async with story.page(path) as page:
+        await hello(page, since, tab="one")
+        assert (await receive(page, 2))[0] == [None, "2"]
 
 
 async def test_what_is_for_one_page_reaches_it_when_it_is_back() -> None:
@@ -469,22 +692,100 @@ async def test_morphs_have_their_cursor_in_every_dialect() -> None:
         assert cursors_in(message)
 
 
-async def test_a_room_that_is_left_is_nothing_to_the_page_and_joined_again_goes_on() -> None:
-    story = Story()
+@pytest.mark.parametrize("snapshot", [lambda conn, room: update("#log", html("<b>now</b>")), None])
+async def test_a_room_that_is_left_is_nothing_to_the_page_and_joined_again_begins_anew(
+    snapshot: Any,
+) -> None:
+    """What the page showed of it may have made place for another room."""
+    story = Story(snapshot=snapshot)
     since = await story.position()
     async with story.page() as page:
         await hello(page, since)
         await nothing_more(page)
-        await story.publish(1)
-        assert (await receive(page, 1))[0] == ["1"]
-        await page.send(action="leave")
-        await nothing_more(page)
-        await story.publish(2)
-        await nothing_more(page)
-        await page.send(action="join")
-        assert (await receive(page, 1))[0] == ["2"]
+        for n in range(2):
+            await story.publish(1)
+            assert (await receive(page, 1))[0] == ["1"]
+            await page.send(action="leave")
+            assert f"delete:#{id_of(ROOM)}" in await page.receive()
+            await story.publish(2)
+            await nothing_more(page)
+            await page.send(action="join")
+            if snapshot is not None:
+                assert text_in(await page.receive()) == "now"
+            field = await page.receive()
+            assert "beforeend:#htmx-ws-hello" in field
+            assert cursors_in(field)[0].startswith(f"{2 * n + 2}:")
         await story.publish(3)
         assert (await receive(page, 1))[0] == ["3"]
+
+
+async def test_a_page_that_goes_from_room_to_room_begins_anew_in_those_of_before_it_came_back() -> (
+    None
+):
+    story = Story(snapshot=lambda conn, room: update("#log", html("<b>{}</b>", room)))
+    since = await story.position()
+    await story.publish(1)
+    async with story.page(f"/other?{RESUME}=1") as page:
+        await hello(page, since)
+        assert (await receive(page, 2))[0] == ["chat:other", None]
+        await story.conns[0].leave("chat:not-in-it")
+        await nothing_more(page)
+        await story.conns[0].leave("chat:other")
+        left = {await page.receive(), await page.receive()}
+        assert left == {
+            f'<div hx-swap-oob="delete:#{id_of(room)}"></div>' for room in (ROOM, "chat:other")
+        }
+        await page.send(action="join")
+        assert (await receive(page, 2))[0] == [ROOM, None]
+        await nothing_more(page)
+
+
+async def test_a_room_that_the_page_said_nothing_of_is_left_without_a_word() -> None:
+    story = Story()
+    async with story.page(f"/other?{RESUME}=1") as page:
+        await hello(page)
+        assert "beforeend:#htmx-ws-hello" in await page.receive()
+        await page.send(action="leave")
+        await nothing_more(page)
+
+
+async def test_a_page_gets_no_snapshot_of_a_room_that_it_has_left() -> None:
+    made, may_go = asyncio.Event(), asyncio.Event()
+
+    async def snapshot(conn: Connection, room: str) -> Any:
+        if room == ROOM and not may_go.is_set():
+            made.set()
+            await may_go.wait()
+        return update("#log", html("<b>{}</b>", room))
+
+    story = Story(snapshot=snapshot)
+    async with story.page() as page:
+        await hello(page)
+        await made.wait()
+        await page.send(action="leave")
+        await nothing_more(page)
+        await story.conns[0].join("chat:b")
+        assert (await receive(page, 2))[0] == ["chat:b", None]
+        may_go.set()
+        await nothing_more(page)
+
+
+@pytest.mark.parametrize("says_hello_first", [True, False])
+async def test_a_room_that_a_handler_joins_goes_on_where_the_page_says(
+    says_hello_first: bool,
+) -> None:
+    """As a form makes it that is sent whenever the socket opens."""
+    story = Story(snapshot=lambda conn, room: update("#log", html("<b>now</b>")))
+    since = await story.position()
+    await story.publish(1)
+    async with story.page(f"/other?{RESUME}=1") as page:
+        if says_hello_first:
+            await hello(page, since, "0:other:chat:other")
+        await page.send(action="join")
+        if not says_hello_first:
+            await hello(page, since, "0:other:chat:other")
+        seen = (await receive(page, 3))[0]
+        assert sorted(map(str, seen)) == ["1", "None", "now"]  # the other room's state
 
 
 async def test_a_cursor_is_no_permission() -> None:
@@ -577,9 +878,28 @@ async def test_a_room_that_is_left_while_its_snapshot_is_made_stays_left() -> No
     story = Story(snapshot=snapshot)
     async with story.page() as page:
         await hello(page)
-        assert "beforeend:#htmx-ws-hello" in await page.receive()
+        await nothing_more(page)
         await story.publish(1)
         await nothing_more(page)
+
+
+async def test_a_room_that_is_left_while_the_page_reads_what_it_missed_stays_left() -> None:
+    story = Story()
+    since = await story.position()
+    await story.publish(1, 2)
+    async with story.page() as page:
+        await nothing_more(page)
+        page.stall()
+        await hello(page, since)
+        (conn,) = story.conns
+        await until(lambda: not conn.is_idle)
+        await conn.leave(ROOM)
+        page.resume()
+        assert (await receive(page, 2))[0] == ["1", "2"]
+        assert "delete:" in await page.receive()
+        await nothing_more(page)
+        assert conn.resume is not None
+        assert not conn.resume.special
 
 
 async def test_what_arrives_late_or_of_another_count_is_known_by_its_position() -> None:

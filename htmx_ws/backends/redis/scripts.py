@@ -153,7 +153,10 @@ local function ask(hash, log, epoch, offset, stamp, most)
   local given = {its, n, t, 1}
   if offset == n or left <= 0 then return given end
   local from = string.format('%.0f-0', offset + 1)
+  -- The stream lives as long after its last message as one of it may be old.
+  local oldest = stamp == '' and tonumber(t) - redis.call('PTTL', log) * 1000 or 0
   for _, kept in ipairs(redis.call('XRANGE', log, from, '+', 'COUNT', ARGV[4])) do
+    if tonumber(kept[2][2]) < oldest then return {its, n, t, 0} end
     offset = offset + 1
     if left <= 0 then break end
     if kept[1] ~= string.format('%.0f-0', offset) then return {its, n, t, 0} end
