@@ -42,7 +42,7 @@ class Limits:
     messages, or ``hold`` its own handlers back until it has read all, and close it only when that
     was not enough. ``write_seconds``: how long a page may read nothing at all while something
     waits for it, before it is closed likewise. ``handler_seconds``: how long handlers may go on
-    after their page has gone; ``hook_seconds``: how long a disconnect hook, or a snapshot, may take.
+    after their page has gone; ``hook_seconds``: how long a disconnect hook or a snapshot may take.
     ``replay_messages`` and ``replay_bytes``: how much a page that comes back is sent of what it
     missed in one room; beyond that it gets the room's snapshot. ``rooms``: how many a page may be
     in; ``room_name``: how many characters a room's name may have; over these, joining raises
