@@ -58,7 +58,7 @@ def clean(
 #: So many characters may hold more attributes than a parser should compare with each other.
 _LONG: Final = 50_000
 #: Without their ends these do not nest, except in something else.
-_FLAT: Final = VOID | {"li", "p"}
+_FLAT: Final = VOID | frozenset("dd dt li option p tbody td tfoot th thead tr".split())
 
 
 def _takes_long(text: str) -> bool:

@@ -70,7 +70,7 @@ SLOW_CLOSE_SECONDS: Final = 0.1
 
 #: How long a page may be held back without a pause, in seconds. Tens of thousands of its frames
 #: wait in the memory of some servers by then, and nobody sees behind them that it has gone.
-FAST_SECONDS: Final = 10.0
+FAST_SECONDS: Final = 30.0
 PAUSE_SECONDS: Final = 1.0
 
 #: Longer than any page lives that may send nothing more, in seconds.
@@ -78,6 +78,10 @@ _LONG: Final = 86_400.0
 
 #: Ends of pages' lives, which go on when a server cancels the page's task.
 _endings: Final[set[asyncio.Task[None]]] = set()
+
+
+class _Cut(asyncio.CancelledError):
+    """A handler or stream was cancelled by itself; what is around it has to know, not the page."""
 
 
 class Page:
@@ -88,6 +92,7 @@ class Page:
         *("_context", "_deadline", "_debug", "_ending", "_endpoint", "_entered", "_fast_since"),
         *(
             "_has_room",
+            "_held_at",
             "_hint",
             "_holds",
             "_inbox",
@@ -133,7 +138,7 @@ class Page:
         self._most_beside = conn.limits.concurrent
         self._burst = conn.limits.frames_burst
         self._spent: float = 0  # frames read since then, less those that time has made good
-        self._since = self._fast_since = clock.loop.time()
+        self._since = self._fast_since = self._held_at = clock.loop.time()
         self._told: set[str] | None = None  # of which limits
         self.at_work: bool = False  # on a handler, in the page's order
         self.is_watched: bool = False  # by the clock
@@ -258,6 +263,8 @@ class Page:
                     await self._send_result(result, handler)
             except Exception as error:
                 await self._answer(error, frame, handler)
+            except _Cut:
+                pass
             except asyncio.CancelledError:
                 if _is_cancelling():
                     raise
@@ -325,7 +332,8 @@ class Page:
         try:
             arguments = handler.bind(self.conn, frame)
             self._clear_errors(frame)
-            await self._handle(frame, handler, arguments)
+            with suppress(_Cut):
+                await self._handle(frame, handler, arguments)
         except Exception as error:
             await self._answer(error, frame, handler)
 
@@ -381,18 +389,20 @@ class Page:
         limits = self.conn.limits
         now, rate = asyncio.get_running_loop().time(), limits.frames_per_second
         self._spent = max(1.0, self._spent - (now - self._since) * rate)
-        if now - self._since > PAUSE_SECONDS:
-            self._fast_since = now
         self._since = now
         over = self._spent - limits.frames_burst
         if over <= 0:
             return
+        if now - self._held_at > PAUSE_SECONDS:
+            self._fast_since = now
+        self._held_at = now
         self._tell_once("too fast", rate, limit="frames_per_second")
         if self.conn.gone:
             self._left = True  # what it sent too fast is not waited for
         elif now - self._fast_since > FAST_SECONDS:
             self.conn.report("flood", FAST_SECONDS, rate)
             self.conn.close(refuse("flood"), "too fast")
+            self._left = True  # what a server has taken of it is not read
         else:
             await asyncio.sleep(over / rate if rate else _LONG)
 
@@ -486,15 +496,15 @@ class Page:
             conn.push(message)
         await conn.drained()
 
-    async def _watch_over(self, task: asyncio.Task[T]) -> T | None:
-        """Await work that may be cancelled under its name without ending the page."""
+    async def _watch_over(self, task: asyncio.Task[T]) -> T:
+        """Await work that may be cancelled under its name, which raises ``_Cut``."""
         self.read_on()
         try:
             return await task
         except asyncio.CancelledError:
             if not task.cancelled() or _is_cancelling():
                 raise
-            return None
+            raise _Cut from None
 
     # --- errors ------------------------------------------------------------------------
 

@@ -24,11 +24,13 @@ __all__ = ["Piece", "first_name", "open_templates", "pieces", "rewritten", "sett
 
 #: JavaScript's white space, or the end of a tag.
 _BEHIND: Final = r"(?=[\s\ufeff>])"
-_MAYBE: Final = re.compile(r"<(?=/?hx-[a-z]|head)", re.A | re.I)
+#: Without <header>, which is common, and read no further for this.
+_MAYBE: Final = re.compile(r"<(?=/?hx-[a-z]|head(?!er))", re.A | re.I)
 _START: Final = re.compile(rf"<hx-([a-z]+){_BEHIND}", re.I)
 _END: Final = re.compile(r"</hx-[a-z]+>", re.I)
 _HEAD: Final = re.compile(rf"<head{_BEHIND}", re.I)
 _HEAD_END: Final = re.compile(r"</head>", re.I)
+_MEND_RAW: Final = "write \\u003c for the < in a script, or leave it out"
 
 
 def settle(html: str) -> str:
@@ -49,12 +51,12 @@ def settle(html: str) -> str:
     text = "".join((*written, html[at:]))
     if (head := _HEAD.search(text)) and (end := _HEAD_END.search(text, head.end())):
         start = head.start()
+        around = next((each for each in pieces(text) if each.start < start < each.end), None)
         # What is cut out of a comment is not missed.
-        if not any(
-            piece.kind == "comment" and piece.start < start and end.end() < piece.end
-            for piece in pieces(text)
-        ):
-            raise _refusal(text, start, "send what is in the <body>, without the <head>")
+        if around is None or around.kind != "comment" or end.end() >= around.end:
+            is_raw = around is not None and around.kind == "raw"
+            mend = _MEND_RAW if is_raw else "send what is in the <body>, without the <head>"
+            raise _refusal(text, start, mend)
     return text
 
 
@@ -158,7 +160,7 @@ def _escape(html: str, piece: Piece) -> str:
     if piece.name in ("textarea", "title") and piece.kind == "raw":
         text = _MAYBE.sub("&lt;", text)
     elif piece.kind == "raw":
-        mend = "write \\u003c for the < in a script, or leave it out"
+        mend = _MEND_RAW
     elif piece.kind != "rest":
         text = ATTRIBUTES.sub(_escape_value, text)
     text = html[piece.start : piece.inside] + text

@@ -156,7 +156,7 @@ _SUSPECTS: Final = frozenset(
     for letters in product(*zip(start.lower(), start.upper(), strict=True))
 )
 #: Tags that htmx rewrites, and ends of templates, however they are written.
-_REWRITTEN: Final = re.compile(r"</?(?:hx-|head|(?<=/)te)", re.A | re.I)
+_REWRITTEN: Final = re.compile(r"</?(?:hx-|head(?!er)|(?<=/)te)", re.A | re.I)
 
 
 @lru_cache(maxsize=4096)
@@ -213,7 +213,7 @@ def _wrap(style: str, target: str, html: str) -> Message:
                 f"nothing. See {_excerpt(html)}."
             )
         closed = nodes[0].closed
-    elif "template" in lower or "<hx-" in lower or "</hx-" in lower:
+    elif "<template" in lower or "</template" in lower or "<hx-" in lower or "</hx-" in lower:
         closed = open_templates(rewritten(text)) == 0
     return Message(text, _superseded(style, target), closed)
 

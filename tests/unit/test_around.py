@@ -254,3 +254,60 @@ async def test_an_endpoint_below_another_path_has_it_too(live: HtmxWS, chat: End
 
     await ask(live)
     assert seen == [{"shop": "a shop", "room": "a"}]
+
+
+@pytest.mark.parametrize("end", ["the page goes", "it is cancelled"])
+@pytest.mark.parametrize("concurrent", [False, True])
+@pytest.mark.parametrize("streams", [False, True])
+async def test_what_is_cancelled_is_so_where_it_yields_and_the_page_goes_on(
+    live: HtmxWS, chat: Endpoint, end: str, concurrent: bool, streams: bool
+) -> None:
+    """Else a transaction around it would keep the half of it."""
+    over = asyncio.Event()
+    notes: list[str] = []
+
+    @chat.around
+    async def in_a_transaction(frame: Frame) -> AsyncIterator[None]:
+        if frame.sender != "buy":
+            yield
+            return
+        try:
+            yield
+        except asyncio.CancelledError:
+            notes.append("rolled back")
+            raise
+        else:
+            notes.append("kept")
+        finally:
+            over.set()
+
+    async def stream() -> AsyncIterator[Any]:
+        yield PIECE
+        await asyncio.Event().wait()
+
+    async def buy(conn: Connection) -> None:
+        await conn.send(PIECE)
+        await asyncio.Event().wait()
+
+    handler = stream if streams else buy
+    chat.on("buy", concurrent=concurrent, cancel=not streams)(handler)
+
+    @chat.on("stop", concurrent=True)
+    async def stop(conn: Connection) -> None:
+        conn.cancel(handler.__name__)
+
+    @chat.on_message
+    async def say() -> Any:
+        return update("#x", "still here")
+
+    async with asyncio.timeout(10):
+        async with Socket(live, "/chat/a") as page:
+            await page.send({}, sender="buy")
+            await page.receive()
+            if end == "it is cancelled":
+                await page.send({}, sender="stop")
+                await over.wait()
+                await page.send({})
+                assert "still here" in await page.receive()
+        await over.wait()
+    assert notes == ["rolled back"]

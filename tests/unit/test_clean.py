@@ -159,3 +159,12 @@ def test_whatever_was_written_no_attribute_that_acts_is_left(dirty: str) -> None
     for node in parsed.css("*"):
         for name in node.attributes:
             assert not name.lower().removeprefix("data-").startswith(("hx-", "ws-", "sse-", "on"))
+
+
+@pytest.mark.parametrize(
+    "part", ["<tr><td>a<td>b", "<dt>a<dd>b", "<tbody><tr><th>a", "<thead><tr><th>a<tfoot>"]
+)
+def test_what_has_no_end_tags_as_old_pages_and_minifiers_leave_them_out_is_not_deep(
+    part: str,
+) -> None:
+    assert clean("<b><p>x</b></p><table>" + part * 300).startswith("<b>")

@@ -130,6 +130,78 @@ async def test_a_page_that_sends_too_fast_and_pauses_is_not_closed(
             assert await page.receive() == text_of(item(number))
 
 
+async def test_a_page_that_sends_too_fast_while_a_handler_works_is_closed_once_and_read_no_further(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a server has taken of it is not read, with a line in the log for each."""
+    monkeypatch.setattr("htmx_ws.lifecycle.FAST_SECONDS", 0.0)
+    live = HtmxWS(limits=Limits(frames_per_second=1_000, frames_burst=1))
+    endpoint = live.endpoint("/ws")
+    closed = asyncio.Event()
+
+    @endpoint.on("work")
+    async def work() -> None:
+        await closed.wait()
+
+    @endpoint.on_message
+    async def echo(msg: str) -> None: ...
+
+    first = {"type": "websocket.receive", "text": '{"HEADERS": {"HX-Trigger": "work"}}'}
+    frame = {"type": "websocket.receive", "text": '{"msg": "1"}'}
+    events = iter([{"type": "websocket.connect"}, first, *[frame] * 1_000])
+    scope = {"type": "websocket", "path": "/ws", "query_string": b"", "headers": []}
+    codes: list[int] = []
+
+    async def receive() -> Any:
+        return next(events)
+
+    async def send(event: Any) -> None:
+        if event["type"] == "websocket.close":
+            codes.append(event["code"])
+            closed.set()
+
+    async with asyncio.timeout(5):
+        await live(scope, receive, send)
+    assert codes == [1008]
+    assert len(list(events)) > 900
+    assert sum("without a pause" in each.getMessage() for each in caplog.records) == 1
+
+
+async def test_a_page_is_held_back_for_a_time_before_it_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However long it was near the limit before: 51 a second are not closed out of the blue."""
+    live = an_app()
+    loop = asyncio.get_running_loop()
+    clock, sent, passed = loop.time, 0, 0.0
+    held: list[float] = []
+    monkeypatch.setattr(loop, "time", lambda: clock() + passed)
+    scope = {"type": "websocket", "path": "/ws", "query_string": b"", "headers": []}
+    events: list[Any] = [{"type": "websocket.connect"}]
+
+    async def sleep(seconds: float) -> None:
+        nonlocal passed
+        held.append(passed)
+        passed += seconds
+
+    async def receive() -> Any:
+        nonlocal passed, sent
+        if events:
+            return events.pop()
+        sent += 1
+        passed = max(passed, sent / 51)
+        return {"type": "websocket.receive", "text": '{"msg": "1"}'}
+
+    async def send(event: Any) -> None:
+        if event["type"] == "websocket.close":
+            held.append(passed)
+
+    monkeypatch.setattr("htmx_ws.lifecycle.asyncio.sleep", sleep)
+    async with asyncio.timeout(1_000):
+        await live(scope, receive, send)
+    assert held[-1] - held[0] > 29
+
+
 async def test_time_makes_good_what_was_sent() -> None:
     live = an_app(limits=Limits(frames_per_second=1e9, frames_burst=0))
     async with Socket(live, "/ws") as page:

@@ -477,7 +477,15 @@ def test_an_address_says_all_that_there_is_to_say() -> None:
 
 @pytest.mark.parametrize(
     "end",
-    ["host:abc", "s3/cret@host/0", "s3#cret@host/0", "#s3cret@host", "@host?db=x", "@host?que=1"],
+    [
+        "host:abc",
+        "s3/cret@host/0",
+        "12/cret@host/1",
+        "s3#cret@host/0",
+        "#s3cret@host",
+        "@host?db=x",
+        "@host?que=1",
+    ],
 )
 def test_an_address_that_cannot_be_read_is_refused_and_not_repeated(end: str) -> None:
     with pytest.raises(ValueError, match="The address of Redis cannot be read") as refused:

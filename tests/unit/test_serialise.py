@@ -1154,3 +1154,18 @@ def test_an_end_tag_without_its_element_is_harmless_within_another(inside: str) 
 def test_but_between_elements_it_would_be_one_more_element(html: str) -> None:
     with pytest.raises(FragmentError):
         serialise(html)
+
+
+def test_a_header_is_no_head_and_the_word_template_is_no_tag(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Cards and articles have the one, and style sheets and prose the other: both are common."""
+
+    def read(html: str) -> Any:
+        raise AssertionError(html)
+
+    monkeypatch.setattr("htmx_ws.wire.rewrite.pieces", read)
+    card = '<article id="a"><header title="<header>">x</header></article>'
+    assert quick_text(append("#log", card)) is not None
+    assert serialise(card)
+    assert serialise(update("#log", '<p class="template"></p><textarea></textarea>'))

@@ -86,7 +86,9 @@ def _database(url: str) -> int:
     try:
         pool: Any = ConnectionPool.from_url(url)
         pool.make_connection()  # which does not connect, and knows all options
-        if not urlsplit(url).fragment:  # what follows a # is lost, as of a password
+        parts = urlsplit(url)
+        # What follows a # is lost, as of a password; what follows a / is no number.
+        if not parts.fragment and ("@" not in parts.path or parts.scheme == "unix"):
             return int(pool.connection_kwargs.get("db", 0))
         why = ""
     except (ValueError, TypeError) as error:
