@@ -203,7 +203,7 @@ def Chat(htmx: int) -> FT:
             Form(Button("Sign out"), method="post", action="/leave"),
         ),
         Div(
-            Ul(*[ChatMessage(msg) for msg in msgs], id="msg-list", aria_label="Messages"),
+            Ul(*[ChatMessage(msg) for msg in list(msgs)], id="msg-list", aria_label="Messages"),
             cls="scroll",
             tabindex=0,
         ),

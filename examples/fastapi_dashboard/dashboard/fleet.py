@@ -5,9 +5,8 @@ A real project would ask its monitoring here.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Final, Literal
 
@@ -36,7 +35,8 @@ class Server:
     chance: Random
     state: State = "serving"
     cpu: float = 0
-    requests: deque[int] = field(default_factory=lambda: deque([0] * TICKS, maxlen=TICKS))
+    # Made anew at each tick, as pages are rendered in threads meanwhile.
+    requests: tuple[int, ...] = (0,) * TICKS
     left: int = 0  # ticks until it has restarted
 
     def obey(self, order: Order) -> None:
@@ -55,7 +55,7 @@ class Server:
             now, self.state = 0, "drained"
         elif self.state == "serving":
             self.memory = min(96, self.memory + self.chance.uniform(-0.2, 0.3))
-        self.requests.append(now)
+        self.requests = *self.requests[1:], now
         self.cpu = 2 + 90 * now / CAPACITY
 
     @property
