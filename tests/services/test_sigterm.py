@@ -144,7 +144,8 @@ async def test_every_worker_drains_though_each_is_told_twice() -> None:
         began = time.monotonic()
         os.killpg(server.process.pid, signal.SIGTERM)
         assert await visitors.have_gone() == {BY_US}
-        assert visitors.closed_at[-1] - began > 0.5 * DRAIN_SECONDS
+        # Of 100 pages in a second, each has half, or some more or less: not all at once.
+        assert visitors.closed_at[-1] - began > 0.3 * DRAIN_SECONDS
         async with asyncio.timeout(5):
             assert await server.process.wait() == 0
         await server.end()
