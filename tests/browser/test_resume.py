@@ -171,10 +171,19 @@ def come(guests: Guests, url: str, htmx: int, path: str = "/") -> Page:
 
 
 def send_away(page: Page) -> None:
-    """Have the page lose its socket; what is published next finds nobody."""
+    """Have the page lose its socket; what is published next finds nobody, or the page back."""
+    there = live.members(ROOM)
     live.disconnect(room=ROOM, code=1012)
-    while live.members(ROOM):
+    wait_until(page, lambda: set(there).isdisjoint(live.members(ROOM)))
+
+
+def wait_until(page: Page, holds: Callable[[], object]) -> None:
+    """Wait for what the server knows; fails after 10 s."""
+    for _ in range(1_000):
+        if holds():
+            return
         page.wait_for_timeout(10)
+    raise AssertionError(f"it did not come to that; the page is {page.content()}")
 
 
 @pytest.mark.parametrize("htmx", GENERATIONS)
@@ -308,8 +317,7 @@ def test_what_takes_no_cursor_is_followed_by_it(guests: Guests, url: str, htmx: 
 def test_a_form_can_say_again_which_room_it_is_of(guests: Guests, url: str, htmx: int) -> None:
     watched.append(SIDE)
     page = come(guests, url, htmx)
-    while not live.members(SIDE):
-        page.wait_for_timeout(10)
+    wait_until(page, lambda: live.members(SIDE))
     live.publish(SIDE, append("#side", item("first")))
     expect(page.locator("#side > li")).to_have_text(["first"])
     send_away(page)
@@ -384,8 +392,7 @@ def test_a_page_that_opens_two_sockets_by_mistake_shows_everything_once(
 ) -> None:
     """htmx 2 opens two where hx-ext is further up and the form that sends also connects."""
     page = guests.come(f"{url}/twice?htmx=2")
-    while len(connected) < 2:
-        page.wait_for_timeout(10)
+    wait_until(page, lambda: len(connected) == 2)
     live.publish(ROOM, append("#said", html("<i>once</i>")))
     expect(page.locator("#said > i")).to_have_count(1)
     page.get_by_role("button").click()
