@@ -11,7 +11,7 @@ from contextlib import aclosing
 from typing import Any, Final
 
 from .connection import Connection
-from .endpoint import Wrapper
+from .endpoint import Wrapper, name_of
 from .host import Call
 from .wire.frame import Frame
 
@@ -38,6 +38,9 @@ def within(wrapper: Wrapper, conn: Connection, frame: Frame, call: Call) -> Call
             else:
                 if await anext(steps, _OVER) is _OVER:
                     return
-        raise RuntimeError(f"{function!r} runs around handlers, and yields more than once.")
+        raise RuntimeError(
+            f"{name_of(function)} runs around handlers, and yields more than once: the handler is "
+            "called at its first yield, and nowhere else."
+        )
 
     return run

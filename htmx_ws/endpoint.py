@@ -26,7 +26,7 @@ from .wire.frame import Frame
 from .wire.selector import id_selector, normalise
 from .wire.serialise import SWAPS
 
-__all__ = ["Endpoint", "Handler", "Wrapper", "show_errors"]
+__all__ = ["Endpoint", "Handler", "Wrapper", "name_of", "show_errors"]
 
 #: A generator function that runs around handlers, and what binds its arguments.
 Wrapper = tuple[Callable[..., AsyncGenerator[Any, None]], Bind]

@@ -90,20 +90,10 @@ class Page:
     __slots__ = (
         *("__weakref__", "_began", "_beside", "_burst", "_cancelled_by_us", "_clock", "_closer"),
         *("_context", "_deadline", "_debug", "_ending", "_endpoint", "_entered", "_fast_since"),
-        *(
-            "_has_room",
-            "_held_at",
-            "_hint",
-            "_holds",
-            "_inbox",
-            "_isolates",
-            "_left",
-            "_most_beside",
-            "_most_fields",
-        ),
-        *("_overlay", "_plain", "_reader", "_reading_on", "_receive", "_send", "_shown"),
-        *("_since", "_spent", "_surely_small", "_task", "_telemetry", "_told"),
-        *("_unclosable", "_waits", "at_work", "conn", "is_watched"),
+        *("_has_room", "_held_at", "_hint", "_holds", "_inbox", "_isolates", "_left"),
+        *("_most_beside", "_most_fields", "_overlay", "_plain", "_reader", "_reading_on"),
+        *("_receive", "_send", "_shown", "_since", "_spent", "_surely_small", "_task"),
+        *("_telemetry", "_told", "_unclosable", "_waits", "at_work", "conn", "is_watched"),
     )
 
     def __init__(

@@ -384,7 +384,12 @@ class Page:
 
         async def close() -> None:
             await self._until(is_closed, lambda: report.not_closed(self, code), timeout)
-            self.problems = [each for each in self.problems if each.kind != "closed"]
+            said = f" with {code}"
+            self.problems = [
+                each
+                for each in self.problems
+                if each.kind != "closed" or (code is not None and said not in each.text)
+            ]
 
         return self._run(close())
 

@@ -23,7 +23,17 @@ from uvicorn.config import WS_PROTOCOLS
 from htmx_ws import Connection
 from htmx_ws.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ["CDN", "FLAGS", "NPM", "Guests", "chromium_path", "send_to", "serving", "with_files"]
+__all__ = [
+    "CDN",
+    "FLAGS",
+    "HIDE",
+    "NPM",
+    "Guests",
+    "chromium_path",
+    "send_to",
+    "serving",
+    "with_files",
+]
 
 FLAGS: Final = (
     "--no-sandbox",
@@ -36,6 +46,14 @@ FLAGS: Final = (
 )
 CDN: Final = "https://cdn.jsdelivr.net/npm/"
 NPM: Final = Path(__file__).parents[1] / "npm" / "node_modules"
+
+#: Has a page believe that its tab is hidden, or shown again.
+HIDE: Final = """is => {
+    Object.defineProperty(document, "hidden", {configurable: true, get: () => is})
+    Object.defineProperty(document, "visibilityState",
+        {configurable: true, get: () => is ? "hidden" : "visible"})
+    document.dispatchEvent(new Event("visibilitychange"))
+}"""
 
 #: The path of each htmx file on our servers: what ``scripts(htmx, static=...)`` asks for.
 FILES: Final = {

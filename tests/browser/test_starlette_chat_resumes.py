@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.guests import Guests
+from tests.browser.guests import HIDE, Guests
 from tests.browser.test_chat import people, say
 from tests.chaos.road import Road, road_to
 from tests.services.brokers import RedisServer
@@ -35,12 +35,6 @@ BACK: Final = 30_000
 #: htmx 2 waits for a random part of a second, then of two, four and so on: let it be a small one.
 _HURRY: Final = "Math.random = () => 0.05"
 
-_HIDE: Final = """is => {
-    Object.defineProperty(document, "hidden", {configurable: true, get: () => is})
-    Object.defineProperty(document, "visibilityState",
-        {configurable: true, get: () => is ? "hidden" : "visible"})
-    document.dispatchEvent(new Event("visibilitychange"))
-}"""
 #: Write down each list of people that a page shows.
 _WATCH: Final = """() => {
     const list = document.querySelector("#people")
@@ -189,11 +183,11 @@ def test_a_tab_that_was_hidden_has_what_was_said_meanwhile(guests: Guests, chat:
     ada, grace = (enter(guests, chat, 4, name) for name in ("Ada", "Grace"))
     expect_together([ada, grace], ["Ada", "Grace"])
     say(ada, "I am going to look it up")
-    ada.evaluate(_HIDE, True)
+    ada.evaluate(HIDE, True)
     for text in ("Good", "It is on page seven", "Or eight"):
         say(grace, text)
     expect(said(ada)).to_have_text(["I am going to look it up"])
-    ada.evaluate(_HIDE, False)
+    ada.evaluate(HIDE, False)
     whole = ["I am going to look it up", "Good", "It is on page seven", "Or eight"]
     for page in (ada, grace):
         expect(said(page)).to_have_text(whole)
@@ -214,12 +208,12 @@ def test_the_bot_goes_on_while_nobody_looks(guests: Guests, chat: Chat) -> None:
     ada.get_by_role("button", name="Ask the bot").click()
     answer = said(ada).last
     expect(answer).to_contain_text("Good")
-    ada.evaluate(_HIDE, True)
+    ada.evaluate(HIDE, True)
     say(second, "And I am here")
     expect(said(second)).to_contain_text(["What can you do?", "never comes.", "And I am here"])
     expect(second.get_by_role("button", name="Stop")).to_have_count(0)
     assert "never comes." not in answer.inner_text()
-    ada.evaluate(_HIDE, False)
+    ada.evaluate(HIDE, False)
     expect(said(ada)).to_have_text(said(second).all_inner_texts())
     expect(ada.get_by_role("button", name="Stop")).to_have_count(0)
 
@@ -345,12 +339,12 @@ def test_a_tab_that_was_hidden_for_the_pictures(guests: Guests, chat: Chat) -> N
         page.set_viewport_size({"width": 336, "height": 284})
     both = {"Ada": chat_of(ada), "Grace": chat_of(grace)}
     pictures = [picture(guests, "1. Ada and Grace talk", both)]
-    ada.evaluate(_HIDE, True)
+    ada.evaluate(HIDE, True)
     say(grace, "There is cake, too")
     say(grace, "Ada?")
     both = {"Ada": _TEA, "Grace": chat_of(grace)}
     pictures += [picture(guests, "2. Ada looks it up", both)]
-    ada.evaluate(_HIDE, False)
+    ada.evaluate(HIDE, False)
     expect(said(ada)).to_have_count(4)
     both = {"Ada": chat_of(ada), "Grace": chat_of(grace)}
     pictures += [picture(guests, "3. She is back, and has missed nothing", both)]

@@ -21,7 +21,7 @@ from typing import Final
 
 from playwright.async_api import Page, WebSocket, async_playwright
 
-from tests.browser.guests import FLAGS, chromium_path
+from tests.browser.guests import FLAGS, HIDE, chromium_path
 from tests.services.servers import KINDS, Server, serve_on
 
 from .road import Road, road_to
@@ -29,12 +29,6 @@ from .road import Road, road_to
 #: No page takes as long to come back: htmx 2 waits up to a second, then two, four and so on.
 CEILING_SECONDS: Final = 60
 
-_HIDE: Final = """is => {
-    Object.defineProperty(document, "hidden", {configurable: true, get: () => is})
-    Object.defineProperty(document, "visibilityState",
-        {configurable: true, get: () => is ? "hidden" : "visible"})
-    document.dispatchEvent(new Event("visibilitychange"))
-}"""
 _SHOWN: Final = "() => [...document.querySelectorAll('#log > li')].map(each => each.textContent)"
 
 
@@ -129,9 +123,9 @@ class Stage:
         await publish_some()
 
     async def hide_tab(self, publish_some: Publish) -> None:
-        await self.page.evaluate(_HIDE, True)
+        await self.page.evaluate(HIDE, True)
         await publish_some()
-        await self.page.evaluate(_HIDE, False)
+        await self.page.evaluate(HIDE, False)
 
     async def kill_server(self, publish_some: Publish) -> None:
         at = self._turn % len(self._servers)

@@ -9,7 +9,6 @@ import traceback
 
 from .course import Course, Finding, run, run_one
 from .kinds import KINDS
-from .known import is_known
 
 #: An input may be of a MiB.
 SHOWN = 600
@@ -24,17 +23,15 @@ def show(finding: Finding) -> str:
 
 
 def show_all(course: Course) -> str:
-    """Write what a run found: of each cause the shortest input, and those that are known."""
+    """Write what a run found: of each cause the shortest input."""
     lines = [
         f"{kind:>10}: {seconds:6.1f} s, the longest {course.slowest[kind][0] * 1_000:4.0f} ms, "
         f"{course.slowest[kind][1]}"
         for kind, seconds in course.seconds.items()
     ]
-    for cause, times in course.known.most_common():
-        lines.append(f"known, {times} times: {cause}")
     for cause, times in course.times.most_common():
         lines.append(f"\n{times} times: {cause}\n{show(course.causes[cause][0])}")
-    lines.append(f"{course.inputs} inputs, {len(course.causes)} causes that are not known.")
+    lines.append(f"{course.inputs} inputs, {len(course.causes)} causes.")
     return "\n".join(lines)
 
 
@@ -51,7 +48,7 @@ def main() -> int:
         print(repr(given) if finding is None else show(finding))
         return 0 if finding is None else 1
     kinds = [KINDS[arguments.kind]] if arguments.kind else list(KINDS.values())
-    course = asyncio.run(run(kinds, arguments.inputs, arguments.seed, is_known=is_known))
+    course = asyncio.run(run(kinds, arguments.inputs, arguments.seed))
     print(show_all(course))
     return 1 if course.findings else 0
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -56,21 +56,17 @@ class Finding:
 
 @dataclass
 class Course:
-    """What a run did and found: of each cause how often, and the findings with shortest inputs.
-
-    ``known`` counts those that are known by their causes.
-    """
+    """What a run did and found: of each cause how often, and the findings with shortest inputs."""
 
     inputs: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     slowest: dict[str, tuple[float, str]] = field(default_factory=dict)
-    known: Counter[str] = field(default_factory=Counter)
     times: Counter[str] = field(default_factory=Counter)
     causes: dict[str, list[Finding]] = field(default_factory=dict)
 
     @property
     def findings(self) -> list[Finding]:
-        """Those that are not known and were kept, of each cause the shortest first."""
+        """Those that were kept, of each cause the shortest first."""
         return [finding for kept in self.causes.values() for finding in kept]
 
     def add(self, finding: Finding) -> None:
@@ -86,10 +82,9 @@ async def run(
     total: int,
     seed: int,
     *,
-    is_known: Callable[[Finding], bool] = lambda finding: False,
     stops: bool = False,
 ) -> Course:
-    """Give every kind its share of ``total`` inputs; it ``stops`` at what is not known."""
+    """Give every kind its share of ``total`` inputs; it ``stops`` at the first finding."""
     course = Course()
     with watching() as watch:
         for kind in kinds:
@@ -102,9 +97,6 @@ async def run(
                 if taken > course.slowest.get(kind.name, (0.0, ""))[0]:
                     course.slowest[kind.name] = taken, f"{kind.name}:{seed}:{index}"
                 if finding is None:
-                    continue
-                if is_known(finding):
-                    course.known[f"{finding.kind}: {finding.cause}"] += 1
                     continue
                 course.add(finding)
                 if stops:

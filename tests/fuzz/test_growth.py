@@ -6,7 +6,6 @@ import pytest
 
 from .growth import FLOODS, bytes_after, bytes_by_input, caches
 from .kinds import KINDS
-from .known import KNOWN_FLOODS
 from .test_inputs import SEED
 
 #: In bytes, for each input: less than the smallest object that holds something.
@@ -20,11 +19,7 @@ async def test_an_input_leaves_nothing_behind(kind: str) -> None:
 
 @pytest.mark.parametrize("name", FLOODS)
 async def test_a_flood_leaves_nothing_behind(name: str) -> None:
-    left = await bytes_after(FLOODS[name])
-    if name in KNOWN_FLOODS:
-        assert left > FLOODS[name].most, "it is mended: take it out of known.py"
-    else:
-        assert left < FLOODS[name].most
+    assert await bytes_after(FLOODS[name]) < FLOODS[name].most
 
 
 def test_every_cache_has_a_limit() -> None:

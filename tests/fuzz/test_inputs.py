@@ -7,7 +7,7 @@ import pytest
 from .__main__ import show
 from .course import run, try_input
 from .kinds import KINDS
-from .known import KNOWN, MENDED, is_known
+from .mended import MENDED
 
 TOTAL = 10_000
 SEED = 1
@@ -19,16 +19,9 @@ def test_the_kinds_share_all_inputs() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_every_input_is_taken_or_refused_as_promised(kind: str) -> None:
-    course = await run([KINDS[kind]], TOTAL, SEED, is_known=is_known)
+    course = await run([KINDS[kind]], TOTAL, SEED)
     assert course.inputs == KINDS[kind].share
     assert not course.findings, "\n\n".join(map(show, course.findings))
-
-
-async def test_what_is_known_is_still_there() -> None:
-    for known in KNOWN:
-        finding = await try_input(KINDS[known.kind], known.given)
-        assert finding is not None, f"it is mended: take it out of known.py: {known.why}"
-        assert known.is_it(finding)
 
 
 @pytest.mark.parametrize(("kind", "why"), MENDED)

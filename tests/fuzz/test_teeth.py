@@ -44,7 +44,6 @@ from . import handshakes, redirects, sessions
 from .course import run
 from .growth import FLOODS, bytes_after, bytes_by_input, caches
 from .kinds import KINDS
-from .known import is_known
 from .test_inputs import SEED, TOTAL
 
 Patch = pytest.MonkeyPatch
@@ -399,7 +398,7 @@ async def test_what_is_broken_is_found(
     kind: str, breaks: Callable[[Patch], None], monkeypatch: Patch
 ) -> None:
     breaks(monkeypatch)
-    course = await run([KINDS[kind]], TOTAL, SEED, is_known=is_known, stops=True)
+    course = await run([KINDS[kind]], TOTAL, SEED, stops=True)
     assert len(course.findings) == 1
 
 

@@ -461,14 +461,12 @@ async def test_what_is_too_old_is_not_replayed_though_what_came_after_it_is(
     backend, _ = await process(server.url(), room)
     first = (await backend.history(room, None)).last
     await publish(backend, 1, keep=keep, room=room)
-    until = asyncio.get_running_loop().time() + 1.5
-    while asyncio.get_running_loop().time() < until:
-        await asyncio.sleep(0.05)  # age is nothing that anybody tells
+    await asyncio.sleep(1.5)  # Redis says how old things are, by a clock that nobody can move
     await publish(backend, 2, keep=keep, room=room)
     assert len((await backend.history(room, first)).payloads) == 2
     async with asyncio.timeout(10):
         while (await backend.history(room, first)).is_whole:
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # nobody tells when something is too old
     after = await backend.history(room, Position(first.epoch, first.offset + 1))
     assert [bytes(each) for _, each in after.payloads] == [b"2"]
 

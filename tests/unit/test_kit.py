@@ -24,7 +24,6 @@ from htmx_ws.testing import (
 )
 from htmx_ws.testing.browser import gestures
 from htmx_ws.testing.browser.controls import value_of
-from htmx_ws.testing.browser.dom import Element
 from htmx_ws.testing.browser.tab import Event, NeedsJavaScript, Tab, Uncaught
 from htmx_ws.testing.clients import hcon
 from htmx_ws.testing.clients.place4 import Places4
@@ -36,6 +35,7 @@ from htmx_ws.testing.portal import Portal
 from htmx_ws.testing.report import fits
 from htmx_ws.types import Receive, Scope, Send
 from tests.unit import live_site
+from tests.unit.test_page_frames import Line
 
 # --- assertions --------------------------------------------------------------------------
 
@@ -458,16 +458,6 @@ def test_a_page_without_a_body_is_survived() -> None:
     client.receive(app, '<i hx-swap-oob="delete:body"></i>')
     client.receive(app, message)
     assert tab.document.body.inner_html == ""
-
-
-class Line:
-    def __init__(self) -> None:
-        self.sent: list[str] = []
-
-    def send(self, text: str, sender: Element) -> None:
-        self.sent.append(text)
-
-    def close(self) -> None: ...
 
 
 def sent(version: str, sender: str) -> tuple[Tab, list[str]]:

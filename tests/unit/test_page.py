@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from htmx_ws import HtmxWS, append
-from htmx_ws.testing import VERSIONS, Browser, Page, assert_joined
+from htmx_ws.testing import VERSIONS, Browser, Page, assert_joined, problems
 from htmx_ws.testing.browser.tab import NeedsJavaScript
 from htmx_ws.types import Receive, Scope, Send
 from tests.unit import live_site
@@ -118,6 +118,18 @@ async def test_it_comes_back_after_1012_and_stays_away_after_4401(htmx: str) -> 
         page.submit("#say", msg="x")
         if htmx.startswith("4"):
             assert page.errors == ["error: htmx: htmx:ws:error: Connection not open"]
+
+
+async def test_a_close_that_is_expected_excuses_no_other() -> None:
+    _, app = live_site.make()
+    other = problems.closed("/other", 1011, "")
+    assert other is not None
+    async with Page(app, "/refused") as page:
+        page.problems.append(other)
+        await page.expect_close(4401)
+        assert page.problems == [other]
+        await page.expect_close()
+        assert page.problems == []
 
 
 @VERSION

@@ -105,6 +105,7 @@ async def nothing_more(page: Socket) -> None:
 
 
 async def until(condition: Callable[[], object]) -> None:
+    """Wait for what has no event of its own; fails after 5 s."""
     async with asyncio.timeout(5):
         while not condition():
             await asyncio.sleep(0.001)
@@ -453,9 +454,9 @@ async def test_a_late_hello_of_a_page_that_nothing_came_to_changes_nothing(quick
     story = Story()
     since = await story.position()
     async with story.page() as page:
-        await until(lambda: story.conns and story.conns[0].resume.bases)  # type: ignore[union-attr]
+        await until(lambda: story.conns and story.conns[0].resume.bases)  # type: ignore[union-attr]  # it resumes
         await hello(page, since)
-        await until(lambda: not story.conns[0].resume.bases)  # type: ignore[union-attr]
+        await until(lambda: not story.conns[0].resume.bases)  # type: ignore[union-attr]  # it resumes
         await story.publish(1)
         seen, cursor = await receive(page, 1)
         assert (seen, cursor is not None) == (["1"], True)

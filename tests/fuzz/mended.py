@@ -1,40 +1,12 @@
-"""What the fuzzer has found: what is not mended yet, and what is, each with a small input.
-
-A run does not fail for what is known. A test fails for one that is found no more: then it is taken
-out of ``KNOWN`` and its input goes to ``MENDED``, so that it cannot come back unseen.
-"""
+"""What the fuzzer has found and is mended: small inputs that cannot come back unseen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
-from .course import Finding
 from .fragments import Content
 
-__all__ = ["KNOWN", "KNOWN_FLOODS", "MENDED", "Known", "is_known"]
-
-
-@dataclass(frozen=True)
-class Known:
-    """A finding: the kind of its input, one input, and how it is told from others."""
-
-    why: str
-    kind: str
-    given: Any
-    is_it: Callable[[Finding], bool]
-
-
-def is_known(finding: Finding) -> bool:
-    """Whether a finding is one of those that are known."""
-    return any(known.is_it(finding) for known in KNOWN)
-
-
-#: Of ``growth.FLOODS``: ids of senders are kept, by a page and by caches.
-KNOWN_FLOODS: Final[tuple[str, ...]] = ()
-
-KNOWN: Final[list[Known]] = []
+__all__ = ["MENDED"]
 
 #: By kind and by what it was.
 MENDED: Final[dict[tuple[str, str], Any]] = {
