@@ -117,8 +117,7 @@ def test_whoever_is_not_signed_in_has_no_socket(sign_in: SignIn, guests: Guests,
     number = olga.locator("#totals .requests")
     expect(number).not_to_have_text(number.inner_text())
     olga.context.clear_cookies()
-    (page,) = sockets.live.members("fleet")
-    page.close(1012)  # as when the server is restarted
+    sockets.live.disconnect(room="fleet", code=1012)  # as when the server is restarted
     expect(olga).to_have_url(f"{url}/login")
     assert sockets.live.members("fleet") == []
 

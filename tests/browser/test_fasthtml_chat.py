@@ -89,9 +89,9 @@ def test_two_people_talk_and_what_they_write_arrives_as_text(enter: Enter, guest
 @pytest.mark.parametrize("enter", [4], indirect=True, ids=["htmx 4"])
 def test_a_page_whose_session_has_gone_comes_back_to_the_entrance(enter: Enter) -> None:
     ada = enter("Ada")
+    say(ada, "I am here")  # by the socket
     ada.context.clear_cookies()
-    (page,) = chat.live.members("chat")
-    page.close(1012)
+    chat.live.disconnect(room="chat", code=1012)
     expect(ada.get_by_label("Your name")).to_be_visible()
 
 
