@@ -41,6 +41,7 @@ from .errors import (
 from .host import Call
 from .incidents import refuse
 from .overlay import show_failure
+from .pace import Pace
 from .reflection import handling
 from .results import is_deferred, stream
 from .security import check_size
@@ -68,14 +69,6 @@ Work = tuple[Any, Handler | None]
 CLOSE_SECONDS: Final = 2.0
 SLOW_CLOSE_SECONDS: Final = 0.1
 
-#: How long a page may be held back without a pause, in seconds. Tens of thousands of its frames
-#: wait in the memory of some servers by then, and nobody sees behind them that it has gone.
-FAST_SECONDS: Final = 30.0
-PAUSE_SECONDS: Final = 1.0
-
-#: Longer than any page lives that may send nothing more, in seconds.
-_LONG: Final = 86_400.0
-
 #: Ends of pages' lives, which go on when a server cancels the page's task.
 _endings: Final[set[asyncio.Task[None]]] = set()
 
@@ -88,12 +81,12 @@ class Page:
     """One connection, served by one endpoint, in the task in which it is made."""
 
     __slots__ = (
-        *("__weakref__", "_began", "_beside", "_burst", "_cancelled_by_us", "_clock", "_closer"),
-        *("_context", "_deadline", "_debug", "_ending", "_endpoint", "_entered", "_fast_since"),
-        *("_has_room", "_held_at", "_hint", "_holds", "_inbox", "_isolates", "_left"),
-        *("_most_beside", "_most_fields", "_overlay", "_plain", "_reader", "_reading_on"),
-        *("_receive", "_send", "_shown", "_since", "_spent", "_surely_small", "_task"),
-        *("_telemetry", "_told", "_unclosable", "_waits", "at_work", "conn", "is_watched"),
+        *("__weakref__", "_began", "_beside", "_cancelled_by_us", "_clock", "_closer", "_context"),
+        *("_deadline", "_debug", "_ending", "_endpoint", "_entered", "_has_room", "_hint"),
+        *("_holds", "_inbox", "_isolates", "_left", "_most_beside", "_most_fields", "_overlay"),
+        *("_pace", "_plain", "_reader", "_reading_on", "_receive", "_send", "_shown"),
+        *("_surely_small", "_task", "_telemetry", "_told", "_unclosable", "_waits", "at_work"),
+        *("conn", "is_watched"),
     )
 
     def __init__(
@@ -126,9 +119,7 @@ class Page:
         self._hint: Dialect | None = conn.dialect
         self._surely_small = conn.limits.frame_bytes // 4  # characters: UTF-8 takes up to four
         self._most_beside = conn.limits.concurrent
-        self._burst = conn.limits.frames_burst
-        self._spent: float = 0  # frames read since then, less those that time has made good
-        self._since = self._fast_since = self._held_at = clock.loop.time()
+        self._pace = Pace(conn, clock.loop.time())
         self._told: set[str] | None = None  # of which limits
         self.at_work: bool = False  # on a handler, in the page's order
         self.is_watched: bool = False  # by the clock
@@ -190,7 +181,7 @@ class Page:
 
         The way of nearly every frame is one straight line through this function.
         """
-        conn, receive = self.conn, self._receive
+        conn, receive, pace = self.conn, self._receive, self._pace
         self._waits = False
         if conn.resume is not None:
             conn.resume.begin()
@@ -212,9 +203,9 @@ class Page:
             else:
                 self._waits = True
                 event = await receive()
-                self._spent += 1
-                if self._spent > self._burst:
-                    await self._hold_back()
+                pace.spent += 1
+                if pace.spent > pace.burst and not await pace.hold_back():
+                    self._left = True
                 self._waits = False
                 work = self._take(event)
                 if work is None:
@@ -352,6 +343,7 @@ class Page:
             self._reader = asyncio.create_task(self._read_ahead(), context=self._context.copy())
 
     async def _read_ahead(self) -> None:
+        pace = self._pace
         while self._reading_on and not self._left:
             if len(self._inbox or ()) >= self.conn.limits.frames_waiting:
                 # Not reading is what holds the page back: TCP does the rest.
@@ -360,9 +352,9 @@ class Page:
                 await self._has_room
                 continue
             event = await self._receive()
-            self._spent += 1
-            if self._spent > self._burst:
-                await self._hold_back()
+            pace.spent += 1
+            if pace.spent > pace.burst and not await pace.hold_back():
+                self._left = True
             work = self._take(event)
             if work is not None:
                 if self._inbox is None:
@@ -373,28 +365,6 @@ class Page:
         if self._has_room is not None and not self._has_room.done():
             self._has_room.set_result(None)
         self._has_room = None
-
-    async def _hold_back(self) -> None:
-        """Wait until the page may send again; what it sends meanwhile waits with the network."""
-        limits = self.conn.limits
-        now, rate = asyncio.get_running_loop().time(), limits.frames_per_second
-        self._spent = max(1.0, self._spent - (now - self._since) * rate)
-        self._since = now
-        over = self._spent - limits.frames_burst
-        if over <= 0:
-            return
-        if now - self._held_at > PAUSE_SECONDS:
-            self._fast_since = now
-        self._held_at = now
-        self._tell_once("too fast", rate, limit="frames_per_second")
-        if self.conn.gone:
-            self._left = True  # what it sent too fast is not waited for
-        elif now - self._fast_since > FAST_SECONDS:
-            self.conn.report("flood", FAST_SECONDS, rate)
-            self.conn.close(refuse("flood"), "too fast")
-            self._left = True  # what a server has taken of it is not read
-        else:
-            await asyncio.sleep(over / rate if rate else _LONG)
 
     def _tell_once(self, incident: str, most: float, *, limit: str) -> None:
         """Report that a page reached a limit, which it then may do with every frame."""

@@ -269,7 +269,7 @@ async def _(stage: Stage) -> int | None:
 async def _(stage: Stage) -> int | None:
     stage.set(limits=Limits(frames_per_second=100, frames_burst=1)).on_message(lambda: None)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("htmx_ws.lifecycle.FAST_SECONDS", 0.05)
+        patch.setattr("htmx_ws.pace.FAST_SECONDS", 0.05)
         async with stage.page() as page:
             for _ in range(100):
                 await page.send()

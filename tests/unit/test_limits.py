@@ -120,8 +120,8 @@ async def test_what_a_page_that_has_gone_sent_too_fast_is_not_waited_for() -> No
 async def test_a_page_that_sends_too_fast_and_pauses_is_not_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("htmx_ws.lifecycle.FAST_SECONDS", 0.0)
-    monkeypatch.setattr("htmx_ws.lifecycle.PAUSE_SECONDS", 0.0)  # each wait is one
+    monkeypatch.setattr("htmx_ws.pace.FAST_SECONDS", 0.0)
+    monkeypatch.setattr("htmx_ws.pace.PAUSE_SECONDS", 0.0)  # each wait is one
     live = an_app(limits=Limits(frames_per_second=1_000, frames_burst=1))
     async with Socket(live, "/ws") as page:
         for number in range(20):
@@ -134,7 +134,7 @@ async def test_a_page_that_sends_too_fast_while_a_handler_works_is_closed_once_a
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What a server has taken of it is not read, with a line in the log for each."""
-    monkeypatch.setattr("htmx_ws.lifecycle.FAST_SECONDS", 0.0)
+    monkeypatch.setattr("htmx_ws.pace.FAST_SECONDS", 0.0)
     live = HtmxWS(limits=Limits(frames_per_second=1_000, frames_burst=1))
     endpoint = live.endpoint("/ws")
     closed = asyncio.Event()
