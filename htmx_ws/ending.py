@@ -7,17 +7,15 @@ the disconnect hook has its own, and a process that must end leaves each a momen
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 from .connection import Connection
-from .endpoint import Handler
-from .host import Call
+from .endpoint import Handler, RunAround
 from .results import stream
 from .types import Message as Event
 from .types import Send
-from .wire.frame import Frame
 
 __all__ = ["COMES_BACK", "HURRY_SECONDS", "RESTART", "Ending", "is_of_a_code", "send_close"]
 
@@ -29,9 +27,6 @@ COMES_BACK: Final = (1012, 1013)
 
 #: What pages are closed with when their process ends.
 RESTART: Final = (1012, "restart")
-
-#: Calls a hook within what its host does around calls.
-RunAround = Callable[[Handler, Frame | None, Call], Awaitable[None]]
 
 
 class Ending:

@@ -10,23 +10,21 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from types import CodeType
 from typing import Any, Final, Literal, Protocol, TypeVar, overload
 
 from .binding import Bind, compile_around, compile_error_hook, compile_handler, compile_hook
-from .errors import BindingError, RegistrationError
-from .host import Around, Host
+from .errors import RegistrationError
+from .host import Around, Call, Host
 from .results import DEFAULT, Runtime, render_now
 from .routing import PathPattern
 from .types import Receive, Scope, Send
-from .wire.content import html
-from .wire.fragment import Fragment, update
 from .wire.frame import Frame
-from .wire.selector import id_selector, normalise
+from .wire.selector import normalise
 from .wire.serialise import SWAPS
 
-__all__ = ["Endpoint", "Handler", "Wrapper", "name_of", "show_errors"]
+__all__ = ["Endpoint", "Handler", "RunAround", "Wrapper", "name_of"]
 
 #: A generator function that runs around handlers, and what binds its arguments.
 Wrapper = tuple[Callable[..., AsyncGenerator[Any, None]], Bind]
@@ -94,6 +92,10 @@ class Serves(Protocol):
     async def serve(
         self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send
     ) -> None: ...
+
+
+#: Calls a handler or hook within what is done around its calls.
+RunAround = Callable[[Handler, Frame | None, Call], Awaitable[None]]
 
 
 class Endpoint:
@@ -321,17 +323,6 @@ class Endpoint:
                 f"{second.name} claims what {first.name} has on {self.path.text!r} already: one "
                 "of the two would never run."
             )
-
-
-def show_errors(error: BindingError, sender: str) -> Fragment:
-    """What a page sees of values that do not bind, where there is no ``on_error``."""
-    return update(
-        id_selector(f"{sender}-errors"),
-        [
-            html('<p data-field="{}"><b>{}</b> {}</p>', field, field, what)
-            for field, what in error.fields.items()
-        ],
-    )
 
 
 def name_of(function: Callable[..., Any]) -> str:

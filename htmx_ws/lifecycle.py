@@ -16,50 +16,46 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator, Mapping
-from contextlib import aclosing, suppress
+from collections.abc import Coroutine, Generator, Mapping
+from contextlib import suppress
 from contextvars import Context, copy_context
 from time import perf_counter
 from types import coroutine
 from typing import Any, Final, TypeVar, cast
 
+from .answers import Answers
 from .around import within
 from .clock import Clock
 from .connection import TOO_SLOW, Connection
 from .cursor import RESERVED
 from .ending import COMES_BACK, RESTART, Ending, is_of_a_code, send_close
-from .endpoint import Endpoint, Handler, show_errors
+from .endpoint import Endpoint, Handler
 from .errors import (
     BindingError,
     FragmentError,
     FrameError,
-    FrameTooBig,
     LimitError,
     Refused,
     one_line,
 )
 from .host import Call
 from .incidents import refuse
+from .opening import run_connect_hook
 from .overlay import show_failure
 from .pace import Pace
 from .reflection import handling
-from .results import is_deferred, stream
+from .results import is_deferred
 from .security import check_size
 from .telemetry import emit
 from .types import Message as Event
 from .types import Receive, Send
-from .wire.fragment import Fragment, update
+from .wire.fragment import Fragment
 from .wire.frame import Dialect, Frame, parse
-from .wire.selector import id_selector
 from .wire.serialise import quick_text
 
 __all__ = ["Page"]
 
 T = TypeVar("T")
-
-#: Where errors are shown: no page has longer ids, or more forms that are filled in wrongly.
-_LONGEST_ID: Final = 200
-_MOST_SHOWN: Final = 100
 
 #: What a page sent, a Frame or a FrameError, and who answers it: nobody where it is an error.
 Work = tuple[Any, Handler | None]
@@ -81,10 +77,10 @@ class Page:
     """One connection, served by one endpoint, in the task in which it is made."""
 
     __slots__ = (
-        *("__weakref__", "_began", "_beside", "_cancelled_by_us", "_clock", "_closer", "_context"),
-        *("_deadline", "_debug", "_ending", "_endpoint", "_entered", "_has_room", "_hint"),
-        *("_holds", "_inbox", "_isolates", "_left", "_most_beside", "_most_fields", "_overlay"),
-        *("_pace", "_plain", "_reader", "_reading_on", "_receive", "_send", "_shown"),
+        *("__weakref__", "_answers", "_began", "_beside", "_cancelled_by_us", "_clock", "_closer"),
+        *("_context", "_deadline", "_debug", "_ending", "_endpoint", "_entered", "_has_room"),
+        *("_hint", "_holds", "_inbox", "_isolates", "_left", "_most_beside", "_most_fields"),
+        *("_overlay", "_pace", "_plain", "_reader", "_reading_on", "_receive", "_send"),
         *("_surely_small", "_task", "_telemetry", "_told", "_unclosable", "_waits", "at_work"),
         *("conn", "is_watched"),
     )
@@ -130,7 +126,7 @@ class Page:
         self._entered = False
         self._left = False
         self._beside: set[asyncio.Task[None]] | None = None
-        self._shown: set[str] | None = None
+        self._answers: Answers | None = None  # to the errors there were
         self._task = cast("asyncio.Task[Any]", asyncio.current_task())
         self._waits = False  # for the page, not for a handler
         self._cancelled_by_us = False
@@ -218,8 +214,8 @@ class Page:
                 continue
             try:
                 arguments = handler.bind(conn, frame)
-                if self._shown:
-                    self._clear_errors(frame)
+                if self._answers is not None:
+                    self._answers.clear(frame)
                 if self._isolates or not handler.is_plain:
                     handling_it = self._handle(frame, handler, arguments)
                     await self._run_in(self._context.copy(), handling_it)
@@ -312,7 +308,8 @@ class Page:
         """Handle one frame beside the others, in a task of its own."""
         try:
             arguments = handler.bind(self.conn, frame)
-            self._clear_errors(frame)
+            if self._answers is not None:
+                self._answers.clear(frame)
             with suppress(_Cut):
                 await self._handle(frame, handler, arguments)
         except Exception as error:
@@ -466,64 +463,19 @@ class Page:
                 raise
             raise _Cut from None
 
-    # --- errors ------------------------------------------------------------------------
-
     async def _answer(self, error: Exception, frame: Frame | None, handler: Handler | None) -> None:
-        """Log an error once, and let ``on_error`` answer the page."""
-        conn, hook = self.conn, self._endpoint.error
-        if isinstance(error, Refused):
-            await self.conn.turn_away(error)
-            return
-        by = handler and handler.name
-        if isinstance(error, BindingError):
-            conn.report("bad values", by, error)
-        elif isinstance(error, FrameError):
-            conn.report("too big" if isinstance(error, FrameTooBig) else "bad frame", error)
-        elif self._endpoint.host.refusal(error) is not None:
-            conn.report("frame turned away", by, error)
-        else:
-            conn.report("handler failed", by, error=error)
-            if self._overlay:
-                conn.send(show_failure(error, str(by)))
-        if hook is not None:
-            try:
-                answering = self._answer_by(hook, hook.bind(conn, frame, error), frame)
-                await self._run_in(self._context.copy(), answering)
-            except Refused as refused:
-                await self.conn.turn_away(refused)
-            except Exception as failure:
-                conn.report("error hook failed", hook.name, error=failure)
-        elif (
-            isinstance(error, BindingError)
-            and frame is not None
-            and 0 < len(frame.sender or "") <= _LONGEST_ID
-        ):
-            assert frame.sender is not None
-            if self._shown is None:
-                self._shown = set()
-            if len(self._shown) < _MOST_SHOWN:
-                self._shown.add(frame.sender)
-            await conn.send(show_errors(error, frame.sender))
-        elif isinstance(error, BindingError) and self._debug:
-            conn.report("no place for errors")
-        if isinstance(error, FrameTooBig):
-            conn.close(refuse("too big"), "too big")
+        if self._answers is None:
+            self._answers = Answers(
+                self.conn,
+                self._endpoint,
+                self._run_apart,
+                debug=self._debug,
+                overlay=self._overlay,
+            )
+        await self._answers.answer(error, frame, handler)
 
-    async def _answer_by(
-        self, hook: Handler, arguments: dict[str, Any], frame: Frame | None
-    ) -> None:
-        if self._debug and frame is not None:
-            handling.set((frame, hook.name))
-
-        async def call(more: Mapping[str, Any]) -> None:
-            await self.conn.send_all(await hook.call(**arguments, **more))
-
-        await self._run_around(hook, frame, call)
-
-    def _clear_errors(self, frame: Frame) -> None:
-        if self._shown and frame.sender in self._shown:
-            self._shown.discard(frame.sender)
-            self.conn.send(update(id_selector(f"{frame.sender}-errors"), ""))
+    async def _run_apart(self, hook: Handler, frame: Frame | None, call: Call) -> None:
+        await self._run_in(self._context.copy(), self._run_around(hook, frame, call))
 
     # --- connect and disconnect --------------------------------------------------------
 
@@ -538,7 +490,8 @@ class Page:
             self._entered = True
             # What it reads may be older than what is published meanwhile, and must come first.
             conn.hold_what_it_joins()
-            await self._run_in(self._context.copy(), self._begin(hook, arguments))
+            beginning = run_connect_hook(conn, hook, arguments, self._run_around)
+            await self._run_in(self._context.copy(), beginning)
             conn.release_all()
         except Refused as refused:
             await self.conn.turn_away(refused)
@@ -557,60 +510,6 @@ class Page:
                     conn.send(show_failure(error, hook.name))
                 conn.close(refuse("connect hook failed"), "error")
         return conn.closing is None
-
-    async def _begin(self, hook: Handler, arguments: dict[str, Any]) -> None:
-        """Call the connect hook; a stream goes on beside the frames, behind its first piece.
-
-        A generator lives as long as what its host does around it.
-        """
-
-        async def call(more: Mapping[str, Any]) -> None:
-            content = await hook.call(**arguments, **more)
-            if is_deferred(content):
-                background = self.conn.runtime.background
-                await self._stream_beside(
-                    hook, lambda began: background(self._send_pieces(content, began))
-                )
-            else:
-                await self.conn.send(await self.conn.runtime.rendered(content))
-
-        async def send_pieces(began: asyncio.Future[None]) -> None:
-            async def call(more: Mapping[str, Any]) -> None:
-                await self._send_pieces(await hook.call(**arguments, **more), began)
-
-            await self._run_around(hook, None, call)
-
-        if hook.makes_generator:
-            await self._stream_beside(hook, send_pieces)
-        else:
-            await self._run_around(hook, None, call)
-
-    async def _send_pieces(self, content: object, began: asyncio.Future[None]) -> None:
-        try:
-            async with aclosing(stream(content, self.conn.runtime)) as pieces:
-                async for piece in pieces:
-                    await self.conn.send(await self.conn.runtime.rendered(piece))
-                    if not began.done():
-                        began.set_result(None)
-                    await asyncio.sleep(0)  # as every stream: see send_all
-        except Refused as refused:
-            if not began.done():
-                raise
-            await self.conn.turn_away(refused)
-
-    async def _stream_beside(
-        self,
-        hook: Handler,
-        send_pieces: Callable[[asyncio.Future[None]], Coroutine[Any, Any, None]],
-    ) -> None:
-        """Wait for the first piece of a stream; the rest goes on beside the frames."""
-        began: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        streaming = self.conn.spawn(send_pieces(began), hook.work_name)
-        await asyncio.wait((streaming, began), return_when=asyncio.FIRST_COMPLETED)
-        if began.done():
-            streaming.add_done_callback(self.conn.report_work)
-        elif not streaming.cancelled():
-            streaming.result()
 
     def _interrupt(self) -> None:
         """Close the socket: ``close`` was called, or a write failed."""

@@ -28,7 +28,7 @@ from htmx_ws import (
     title,
     trigger,
 )
-from htmx_ws.endpoint import show_errors
+from htmx_ws.answers import show_errors
 
 from . import json_text, page
 from .frames import is_json

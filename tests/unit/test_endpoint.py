@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from htmx_ws import HTML, Connection, HtmxWS, append, html, serialise, update
-from htmx_ws.endpoint import Endpoint, Handler, show_errors
+from htmx_ws.answers import show_errors
+from htmx_ws.endpoint import Endpoint, Handler
 from htmx_ws.errors import BindingError, RegistrationError
 from htmx_ws.testing import Socket
 from htmx_ws.wire.frame import Frame
