@@ -5,6 +5,7 @@ PY := $(BIN)/python
 CODE := htmx_ws adapters tests examples
 ADAPTERS := htmx_ws_starlette,htmx_ws_fastapi,htmx_ws_channels
 PROJECT := tests.channels.project.settings
+SUITES := $(addprefix tests/,services browser package fuzz chaos scaling)
 ROOTS := . adapters examples/channels_board
 
 # No look-up of whether a newer pyright than the pinned one is out.
@@ -56,9 +57,9 @@ hosts: dev ## the suites of the adapters and of the examples; those of Django ru
 	$(PY) -m pytest examples --ignore=examples/channels_board
 	$(PY) -m pytest examples/channels_board --ds=board.settings -o pythonpath="$(ROOTS)"
 
-suites: setup ## services, browser, the built wheel; then what is thrown at them, and for how long
-	$(PY) -m pytest tests/services tests/browser tests/package
-	$(PY) -m pytest tests/fuzz tests/chaos tests/scaling
+# Two files at a time, for they wait a lot; alone what measures.
+suites: setup ## services, browser, the built wheel, what is thrown at them; then for how long
+	$(PY) -m pytest -n 2 --dist loadfile $(SUITES)
 	$(PY) -m pytest tests/reliability
 
 matrix: setup ## unit tests and adapters on each Python here, newest and oldest frameworks

@@ -22,10 +22,10 @@ import nh3
 import pytest
 from pydantic_core import from_json
 
+import htmx_ws.answers
 import htmx_ws.app
 import htmx_ws.binding
 import htmx_ws.binding.form
-import htmx_ws.endpoint
 import htmx_ws.lifecycle
 import htmx_ws.routing
 import htmx_ws.security
@@ -147,7 +147,7 @@ def errors_are_shown_unescaped(patch: Patch) -> None:
     def broken(template: str, *values: object) -> HTML:
         return HTML(template.format(*values))
 
-    patch.setattr(htmx_ws.endpoint, "html", broken)
+    patch.setattr(htmx_ws.answers, "html", broken)
 
 
 # --- handshakes and tokens -------------------------------------------------------------

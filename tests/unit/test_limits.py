@@ -78,7 +78,7 @@ async def test_a_page_that_sends_too_fast_is_read_more_slowly_and_loses_nothing(
         return item(msg)
 
     async with Socket(live, "/ws") as page, Socket(live, "/ws") as other:
-        monkeypatch.setattr("htmx_ws.lifecycle.asyncio.sleep", nap)
+        monkeypatch.setattr("htmx_ws.pace.asyncio.sleep", nap)
         if while_at_work:
             await page.send(sender="wait")
         for n in range(20):
@@ -196,7 +196,7 @@ async def test_a_page_is_held_back_for_a_time_before_it_is_closed(
         if event["type"] == "websocket.close":
             held.append(passed)
 
-    monkeypatch.setattr("htmx_ws.lifecycle.asyncio.sleep", sleep)
+    monkeypatch.setattr("htmx_ws.pace.asyncio.sleep", sleep)
     async with asyncio.timeout(1_000):
         await live(scope, receive, send)
     assert held[-1] - held[0] > 29
