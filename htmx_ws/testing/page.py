@@ -8,6 +8,7 @@ call blocks.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
@@ -75,13 +76,16 @@ class Page:
         self._changed = asyncio.Event()
         self._going: set[asyncio.Task[None]] = set()
         self._portal: Portal | None = None
+        self._has_begun = False
         self._is_open = False
+        self._asked: list[tuple[str, Coroutine[Any, Any, Any]]] = []
         self.tab: Tab = Tab(html or "", urljoin(_BASE, path))
         self.client: clients.Client = clients.start(htmx, self.tab)
 
     # --- opening and closing -------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
+        self._has_begun = True
         key = (id(self.app), id(asyncio.get_running_loop()))
         self.site = _sites.setdefault(key, Site(self.app, self.timeout))
         try:
@@ -108,10 +112,20 @@ class Page:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if not self._is_open:
-            return
-        await self._leave()
-        if kind is None:
+        was_open = self._is_open
+        if was_open:
+            await self._leave()
+        elif not self._has_begun and error is None:
+            raise AssertionError(report.NOT_OPENED)
+        forgotten = self._forgotten()
+        for _, work in filter(_is_forgotten, self._asked):
+            work.close()  # asyncio has no need to warn of it, too
+        if error is not None:
+            for said in forgotten:
+                error.add_note(said)
+        elif forgotten:
+            raise AssertionError("\n".join(forgotten))
+        elif was_open:
             self.check()
 
     def close(self) -> Awaitable[None]:
@@ -120,7 +134,7 @@ class Page:
         Raises ``AssertionError`` for what went wrong until then. The end of the test, or of the
         ``with``, does so for every page that is still open.
         """
-        return self._run(self.__aexit__(None, None, None))
+        return self._run("close()", self.__aexit__(None, None, None))
 
     async def _leave(self) -> None:
         self._is_open = False
@@ -166,9 +180,25 @@ class Page:
             self._portal.close()
             del _portals[id(self.app)]
 
-    def _run(self, work: Coroutine[Any, Any, T]) -> Awaitable[T]:
-        """Do it now where no event loop runs, else give it to be awaited."""
-        return work if self._portal is None else Done(self._portal.run(work))
+    def _run(self, call: str, work: Coroutine[Any, Any, T]) -> Awaitable[T]:
+        """Do it now where no event loop runs, else give it to be awaited, and see that it is."""
+        if self._portal is not None:
+            return Done(self._portal.run(work))
+        try:
+            self._check_begun()
+        except RuntimeError:
+            work.close()
+            raise
+        self._asked = [*filter(_is_forgotten, self._asked), (call, work)]
+        return work
+
+    def _forgotten(self) -> list[str]:
+        """Say which calls were not awaited."""
+        return [report.not_awaited(call) for call, _ in filter(_is_forgotten, self._asked)]
+
+    def _check_begun(self) -> None:
+        if not self._has_begun:
+            raise RuntimeError(report.NOT_OPENED)
 
     def _act(self, act: Callable[[], None]) -> None:
         """Do it on the page's event loop."""
@@ -221,6 +251,7 @@ class Page:
 
     def find(self, selector: str) -> Element:
         """Give the first element that matches; raises ``LookupError`` when there is none."""
+        self._check_begun()
         found = self.tab.document.select_one(selector)
         if found is None:
             raise LookupError(report.no_element(self.tab, selector))
@@ -228,6 +259,7 @@ class Page:
 
     def find_all(self, selector: str) -> list[Element]:
         """Give all elements that match."""
+        self._check_begun()
         return self.tab.document.select(selector)
 
     # --- what a visitor does ---------------------------------------------------------------
@@ -278,7 +310,7 @@ class Page:
 
     def goto(self, path: str) -> Awaitable[None]:
         """Go to another address in the same tab."""
-        return self._run(self._goto(Request("GET", urljoin(self.tab.url, path))))
+        return self._run("goto()", self._goto(Request("GET", urljoin(self.tab.url, path))))
 
     def _do(self, gesture: Callable[[], Request | None]) -> None:
         def act() -> None:
@@ -310,7 +342,7 @@ class Page:
 
         Raises ``AssertionError`` when it stays away, as after a close with 1008.
         """
-        return self._run(self._reconnect())
+        return self._run("reconnect()", self._reconnect())
 
     async def _reconnect(self) -> None:
         waiting = [wire for wire in self.wires if wire.state == "waiting"]
@@ -334,7 +366,7 @@ class Page:
 
     def show(self) -> Awaitable[None]:
         """Come back to the page, and wait for its sockets."""
-        return self._run(self._show())
+        return self._run("show()", self._show())
 
     async def _show(self) -> None:
         self.is_hidden = False
@@ -346,7 +378,7 @@ class Page:
 
     def advance(self, seconds: float) -> Awaitable[None]:
         """Let time pass on the event loop, for the application and the page, without waiting."""
-        return self._run(time.advance(seconds))
+        return self._run("advance()", time.advance(seconds))
 
     # --- what is expected --------------------------------------------------------------------
 
@@ -372,7 +404,8 @@ class Page:
             return len(fits) == count if count is not None else bool(fits)
 
         wanted = f"{report.wanted(selector, text, value, count)} did not come"
-        return self._run(self._until(is_there, wanted, timeout, selector))
+        waiting = self._until(is_there, wanted, timeout, selector)
+        return self._run(f"expect({selector!r})", waiting)
 
     def expect_close(
         self, code: int | None = None, *, timeout: float | None = None
@@ -391,7 +424,7 @@ class Page:
                 if each.kind != "closed" or (code is not None and said not in each.text)
             ]
 
-        return self._run(close())
+        return self._run("expect_close()", close())
 
     def until(
         self, condition: Callable[[], bool], what: str = "it", *, timeout: float | None = None
@@ -400,7 +433,7 @@ class Page:
 
         ``what`` is what is waited for, in words.
         """
-        return self._run(self._until(condition, f"{what} did not come", timeout))
+        return self._run("until()", self._until(condition, f"{what} did not come", timeout))
 
     def check(self) -> None:
         """Raise ``AssertionError`` for what went wrong so far, of the kinds in ``strict``."""
@@ -439,7 +472,8 @@ class Page:
     def _give_up(self, what: str | Callable[[], str], when: str, selector: str | None) -> None:
         found = self.take_problems()
         said = what if isinstance(what, str) else what()
-        text = report.failure(self, f"{said}{when}", selector, found)
+        notes = [*map(str, found), *self._forgotten()]
+        text = report.failure(self, f"{said}{when}", selector, notes)
         raise AssertionError(text) from (found[0].error if found else None)
 
     # --- what happens to it ------------------------------------------------------------------
@@ -565,3 +599,7 @@ class Page:
     def value(self, selector: str) -> str:
         """Give what a field holds."""
         return value_of(self.find(selector))
+
+
+def _is_forgotten(asked: tuple[str, Coroutine[Any, Any, Any]]) -> bool:
+    return inspect.getcoroutinestate(asked[1]) == inspect.CORO_CREATED

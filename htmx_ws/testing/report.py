@@ -10,13 +10,26 @@ from .browser.controls import value_of
 from .browser.dom import Branch, Element, Node, Text
 from .browser.dom import Comment as _Comment
 from .browser.tab import Tab
-from .problems import Problem
 
 if TYPE_CHECKING:
     from .link import Wire
     from .page import Page
 
-__all__ = ["failure", "fits", "no_element", "not_closed", "stays_away", "wanted"]
+__all__ = [
+    "NOT_OPENED",
+    "failure",
+    "fits",
+    "no_element",
+    "not_awaited",
+    "not_closed",
+    "stays_away",
+    "wanted",
+]
+
+NOT_OPENED: Final = (
+    "The page was not opened: write `page = await open_page(...)`, or `async with Page(...) as "
+    "page:`, which in a test without an event loop is `with`."
+)
 
 _LOG: Final = 30
 _PAGE: Final = 120
@@ -64,6 +77,14 @@ def no_element(tab: Tab, selector: str) -> str:
     )
 
 
+def not_awaited(call: str) -> str:
+    """Say that a call did nothing."""
+    return (
+        f"{call} was not awaited, so it did nothing: write "
+        f"`await page.{call.partition('(')[0]}(...)`."
+    )
+
+
 def stays_away(htmx: str, wires: Iterable[Wire]) -> str:
     """Say why there is nothing to reconnect."""
     codes = [str(wire.code) for wire in wires if wire.code is not None]
@@ -81,10 +102,10 @@ def not_closed(page: Page, code: int | None) -> str:
     return f"The application let the page in: it did not close the socket{with_code}"
 
 
-def failure(page: Page, what: str, selector: str | None, found: list[Problem]) -> str:
-    """Write the message of a test that waited in vain."""
+def failure(page: Page, what: str, selector: str | None, found: Iterable[str]) -> str:
+    """Write the message of a test that waited in vain; ``found`` is what went wrong meanwhile."""
     tab = page.tab
-    parts = [what, *map(str, found)]
+    parts = [what, *found]
     if selector is not None:
         there = tab.document.select(selector)
         if there:

@@ -115,6 +115,34 @@ async def test_its_own_failure_comes_first(open_page):
     result.stdout.fnmatch_lines(["*A message was for '#nowhere'*"])
 
 
+def test_what_is_not_awaited_fails_the_test(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+async def test_of_a_page(open_page):
+    page = await open_page("/")
+    page.expect("#log li", text="never comes")
+
+async def test_to_open_it(open_page):
+    open_page("/")
+
+async def test_to_open_what_is_used(open_page):
+    page = open_page("/")
+    page.submit("#say", msg="hi")
+""",
+        "-o",
+        "htmx_versions=4.0.1",
+    )
+    result.assert_outcomes(failed=3)
+    result.stdout.fnmatch_lines(
+        [
+            "*expect('#log li') was not awaited*",
+            "*AssertionError: The page was not opened: write `page = await open_page*",
+            "*RuntimeError: The page was not opened: write `page = await open_page*",
+        ]
+    )
+
+
 def test_every_page_is_closed_though_one_of_them_fails(pytester: pytest.Pytester) -> None:
     result = run(
         pytester,

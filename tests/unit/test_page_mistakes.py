@@ -1,0 +1,83 @@
+"""What a test of pages does wrong itself, and is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from htmx_ws.testing import Page
+from tests.unit import live_site
+
+CALLS: dict[str, Callable[[Page], Awaitable[None]]] = {
+    "expect('#log li')": lambda page: page.expect("#log li", text="never comes"),
+    "expect_close()": lambda page: page.expect_close(),
+    "until()": lambda page: page.until(lambda: False),
+    "reconnect()": lambda page: page.reconnect(),
+    "show()": lambda page: page.show(),
+    "goto()": lambda page: page.goto("/away"),
+    "advance()": lambda page: page.advance(1),
+    "close()": lambda page: page.close(),
+}
+
+# --- a forgotten await -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_a_call_that_nobody_awaited_fails_the_test(call: str) -> None:
+    """Strict or not: it did nothing, so the test has not tested what it says."""
+    _, app = live_site.make()
+    with pytest.raises(AssertionError) as failed:
+        async with Page(app, strict=False) as page:
+            CALLS[call](page)
+    name = call.partition("(")[0]
+    assert str(failed.value) == (
+        f"{call} was not awaited, so it did nothing: write `await page.{name}(...)`."
+    )
+
+
+async def test_a_call_that_is_awaited_later_is_not_forgotten() -> None:
+    _, app = live_site.make()
+    async with Page(app) as ann, Page(app) as bob:
+        waiting = ann.expect("#log li", count=2), bob.expect("#log li", count=2)
+        ann.check()
+        ann.submit("#say", msg="hi")
+        bob.submit("#say", msg="hi")
+        await asyncio.gather(*waiting)
+
+
+async def test_a_test_that_fails_anyhow_has_a_note_of_it() -> None:
+    _, app = live_site.make()
+    with pytest.raises(ZeroDivisionError) as failed:
+        async with Page(app) as page:
+            page.show()
+            raise ZeroDivisionError
+    assert failed.value.__notes__ == [
+        "show() was not awaited, so it did nothing: write `await page.show(...)`."
+    ]
+
+
+async def test_what_was_waited_for_in_vain_may_be_missing_for_that() -> None:
+    _, app = live_site.make()
+    async with Page(app) as page:
+        page.goto("/away")
+        with pytest.raises(AssertionError, match=r"did not come(.|\n)*goto\(\) was not awaited"):
+            await page.expect("p", text="gone", timeout=0.01)
+        with pytest.raises(AssertionError, match=r"^goto\(\) was not awaited"):
+            await page.close()
+
+
+async def test_a_page_that_is_not_open_says_how_to_open_it() -> None:
+    _, app = live_site.make()
+    page = Page(app)
+    acts: list[Callable[[], object]] = [
+        lambda: page.submit("#say", msg="hi"),
+        lambda: page.find_all("li"),
+        lambda: page.expect("#log li"),
+    ]
+    for act in acts:
+        with pytest.raises(RuntimeError, match=r"not opened: write `page = await open_page\("):
+            act()
+    with pytest.raises(AssertionError, match=r"not opened: write `page = await open_page\("):
+        await page.__aexit__(None, None, None)
