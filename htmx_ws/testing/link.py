@@ -24,6 +24,7 @@ class Wire:
     """One socket of a page. ``code`` is what it was last closed with.
 
     ``waiting`` means that htmx will open it again by itself, ``closed`` that it will not.
+    ``was_lost`` stays true when it has, until the test says that it is back.
     """
 
     def __init__(self, page: Page, element: Element, url: str) -> None:
@@ -32,6 +33,7 @@ class Wire:
         self.url: str = url
         self.state: State = "connecting"
         self.code: int | None = None
+        self.was_lost: bool = False
         self.attempt: int = 0
         self._queue: deque[str] = deque()
         self._socket: Socket | None = None
@@ -117,6 +119,7 @@ class Wire:
             if page.client.QUEUE is not None:
                 self._queue.clear()
                 self.element.life.pop("link", None)
+        self.was_lost = self.state == "waiting"
         page.tab.dispatch(Event(page.client.CLOSED, self.element, detail={"code": code}))
         page.stir()
 
@@ -137,7 +140,10 @@ class Wire:
     def _write(self, text: str) -> None:
         assert self._socket is not None
         self.page.sent(self, text)
-        self._socket.send_nowait(text)
+        try:
+            self._socket.send_nowait(text)
+        except Closed as closed:  # of which the page is about to know
+            self.page.tab.note(f"a frame is lost, for the socket was closed with {closed.code}")
 
     def close(self, code: int = 1005) -> None:
         """Close it for good, as for an element that is taken out of the page."""

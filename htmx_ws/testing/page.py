@@ -338,18 +338,20 @@ class Page:
         self._act(act)
 
     def reconnect(self) -> Awaitable[None]:
-        """Open what was lost, as htmx does when its delay is over.
+        """Open what was lost, as htmx does when its delay is over, if it has not done so already.
 
         Raises ``AssertionError`` when it stays away, as after a close with 1008.
         """
         return self._run("reconnect()", self._reconnect())
 
     async def _reconnect(self) -> None:
-        waiting = [wire for wire in self.wires if wire.state == "waiting"]
-        if not waiting:
+        lost = [wire for wire in self.wires if wire.was_lost]
+        if not lost:
             raise AssertionError(report.stays_away(self.htmx, self.wires))
-        for wire in waiting:
-            wire.open()
+        for wire in lost:
+            wire.was_lost = False
+            if wire.state == "waiting":
+                wire.open()
         await self._until(self._has_connected, "Its sockets did not open again")
 
     def hide(self) -> None:

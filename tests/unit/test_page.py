@@ -93,6 +93,66 @@ async def test_it_loses_the_network_and_comes_back() -> None:
         await page.until(lambda: page.closed_with is None, "the socket")
 
 
+@VERSION
+async def test_it_may_have_come_back_by_itself_before_the_test_says_so(htmx: str) -> None:
+    _live, app = live_site.make()
+    async with Page(app, htmx=htmx) as page:
+        page.drop()
+        await page.advance(5)
+        await page.until(lambda: page.closed_with is None, "the socket")
+        await page.reconnect()
+        with pytest.raises(AssertionError, match=r"drop\(\) it first"):
+            await page.reconnect()
+        page.drop()
+        page.wires[0].open()  # as its timer does: it is on its way
+        await page.reconnect()
+        page.submit("#say", msg="hi")
+        await page.expect("#log li", text="hi")
+
+
+@VERSION
+async def test_what_came_back_and_was_sent_away_is_lost(htmx: str) -> None:
+    _live, app = live_site.make()
+    async with Page(app, htmx=htmx) as page:
+        page.drop()
+        await page.advance(5)
+        await page.until(lambda: page.closed_with is None, "the socket")
+        page.submit("#say", msg="never")
+        await page.expect_close(4401)
+        with pytest.raises(AssertionError, match="does not come back after the close code 4401"):
+            await page.reconnect()
+
+
+@VERSION
+@pytest.mark.parametrize("code", [1012, 4401])
+async def test_a_frame_that_crosses_the_close_is_lost(htmx: str, code: int) -> None:
+    """The application has closed the socket, and the page does not know it yet."""
+    late: list[Page] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.accept"})
+            await receive()
+            if late:
+                await send({"type": "websocket.close", "code": code})
+                late.pop().submit("form", msg="late")
+
+    markup = (
+        '<div hx-ext="ws" ws-connect="/ws" hx-ws:connect="/ws">'
+        "<form ws-send hx-ws:send><input name=msg></form></div>"
+    )
+    async with Page(app, html=markup, htmx=htmx) as page:
+        late.append(page)
+        page.submit("form", msg="first")
+        await page.expect_close(code)
+        assert len(page.frames) == 2
+        assert f"a frame is lost, for the socket was closed with {code}" in page.tab.log
+        if code == 1012:
+            await page.reconnect()
+            assert len(page.frames) == 2
+
+
 @pytest.mark.parametrize(("htmx", "opens"), [("4.0.1", 2), ("2.0.11", 1)])
 async def test_only_htmx_4_closes_the_socket_of_a_hidden_page(htmx: str, opens: int) -> None:
     _live, app = live_site.make()
