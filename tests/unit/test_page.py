@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from htmx_ws import HtmxWS, append
-from htmx_ws.testing import VERSIONS, Browser, Page, assert_joined, problems
-from htmx_ws.testing.browser.tab import NeedsJavaScript
+from htmx_ws import HtmxWS, append, remove, update
+from htmx_ws.testing import VERSIONS, Browser, Page, assert_joined, clients, problems
+from htmx_ws.testing.browser.tab import NeedsJavaScript, Tab
 from htmx_ws.types import Receive, Scope, Send
 from tests.unit import live_site
 
@@ -190,6 +190,31 @@ async def test_a_close_that_is_expected_excuses_no_other() -> None:
         assert page.problems == [other]
         await page.expect_close()
         assert page.problems == []
+
+
+@VERSION
+async def test_what_is_gone_already_may_be_removed(htmx: str) -> None:
+    """As by what is replayed to a page that was made after it; browsers say of it what they say."""
+    live, app = live_site.make()
+    said = ["error: htmx:oobErrorNoTarget, #line-1"] if htmx == "2.0.11" else []
+    async with Page(app, htmx=htmx) as page:
+        await live.publish("chat", remove("#line-1"))
+        await live.publish("chat", append("#log", "<li>1</li>"))
+        await page.expect("#log li")
+        assert page.errors == said
+        page.check()
+        await live.publish("chat", update("#line-1", "x"))
+        await page.until(lambda: page.problems)
+        assert [each.kind for each in page.take_problems()] == ["missing"]
+
+
+def test_a_partial_may_remove_what_is_gone_already() -> None:
+    tab = Tab("", "http://x/")
+    client = clients.start("4.0.1", tab)
+    for swap in ("delete", "innerHTML"):
+        text = f'<hx-partial hx-target="#x" hx-swap="{swap}"><p>y</p></hx-partial>'
+        client.receive(tab.document.body, text)
+    assert tab.missing == ["#x"]
 
 
 @VERSION

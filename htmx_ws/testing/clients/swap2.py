@@ -170,7 +170,10 @@ class Swaps2:
             names = ", ".join(e.name for e in targets if isinstance(e, Element))
             self.tab.note(f"{style} {selector} changed {names}")
             return
-        self.tab.missing.append(selector)
+        if style == "delete":  # it is gone, as it should be
+            self.tab.note(f"delete {selector} found nothing")
+        else:
+            self.tab.missing.append(selector)
         if self.habits.reports_missing:
             said = f", {selector}" if selector else ""
             self.tab.console("error", f"htmx:oobErrorNoTarget{said}")

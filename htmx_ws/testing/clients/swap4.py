@@ -16,7 +16,7 @@ from ..browser.dom import Branch, Element, Fragment
 from ..browser.parse import parse_document
 from ..browser.selectors import InvalidSelector, escape_identifier
 from ..browser.tab import Uncaught
-from .hcon import parse_swap
+from .hcon import Spec, parse_swap
 from .lookup4 import attribute, attribute_value, find_all
 from .place4 import Places4, Task
 from .swapping import first_tag, parse_in_template, trim
@@ -145,7 +145,7 @@ class Swaps4(Places4):
             return
         targets = find_all(self.tab, source, str(selector))
         if not targets:
-            self.tab.missing.append(str(selector))
+            self._miss(str(selector), spec)
         for target in targets:
             copy = Fragment()
             copy.insert(oob.clone())
@@ -163,10 +163,16 @@ class Swaps4(Places4):
                     message.title = ""
                 targets = find_all(self.tab, source, selector)
                 if not targets:
-                    self.tab.missing.append(selector)
+                    self._miss(selector, spec)
                 for target in targets:
                     message.tasks.append(Task(template.content.clone(), target, spec))
             template.detach()
+
+    def _miss(self, selector: str, spec: Spec) -> None:
+        if spec.style == "delete":  # it is gone, as it should be
+            self.tab.note(f"delete {selector} found nothing")
+        else:
+            self.tab.missing.append(selector)
 
     def _main(
         self, fragment: Fragment, source: Element, message: _Message, had_others: bool
