@@ -496,7 +496,10 @@ class Page:
         self.tab.note(f"got: {text}")
         ids = [each.id for each in self.tab.document.descendants() if each.id]
         missing, wiped = len(self.tab.missing), len(self.tab.wiped)
+        unreadable = len(self.tab.unreadable)
         self.client.receive(wire.element, text)
+        for selector in self.tab.unreadable[unreadable:]:
+            self.problems.append(problems.unreadable(selector, text))
         for selector in self.tab.missing[missing:]:
             base, unless, _ = selector.strip().partition(":not(:has(")
             if unless and self.tab.document.select_one(base) is not None:

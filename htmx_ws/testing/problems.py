@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-__all__ = ["KINDS", "Kind", "Problem", "Typed", "Watch", "closed", "missing", "wiped"]
+__all__ = ["KINDS", "Kind", "Problem", "Typed", "Watch", "closed", "missing", "unreadable", "wiped"]
 
 Kind = Literal["exception", "missing", "wiped", "unescaped", "unhandled", "closed"]
 
@@ -67,6 +67,15 @@ def missing(selector: str, message: str, ids: Iterable[str]) -> Problem:
     return Problem(
         "missing",
         f"{what}\nThe ids in the page: {there}\nThe message: {message}",
+    )
+
+
+def unreadable(selector: str, message: str) -> Problem:
+    """A message says where it goes by what is no selector."""
+    return Problem(
+        "missing",
+        f"A message was for {selector!r}, which no browser can read as a selector, so it is lost."
+        f"\nThe message: {message}",
     )
 
 

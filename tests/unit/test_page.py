@@ -218,6 +218,17 @@ def test_a_partial_may_remove_what_is_gone_already() -> None:
 
 
 @VERSION
+async def test_a_message_for_what_is_no_selector_fails_the_test(htmx: str) -> None:
+    live, app = live_site.make()
+    async with Page(app, htmx=htmx) as page:
+        await live.publish("chat", update("#log>", "x"))
+        said = r"A message was for '#log>', which no browser can read as a selector, so it is lost"
+        with pytest.raises(AssertionError, match=said):
+            await page.expect("#log li")
+        assert "'#log>' is not a valid selector" in page.errors[0]
+
+
+@VERSION
 async def test_a_close_that_the_test_did_not_expect_fails_it(htmx: str) -> None:
     _, app = live_site.make()
     said = (

@@ -79,7 +79,8 @@ class Tab:
     """One page as a browser holds it. ``connect`` opens a socket for an element.
 
     ``errors`` is what the console says; ``missing`` the selectors that a message named and the
-    page had not, of which most clients say nothing; ``wiped`` the elements whose content a
+    page had not, of which most clients say nothing; ``unreadable`` those of a message that no
+    browser can read, which is lost; ``wiped`` the elements whose content a
     message replaced though it named no target; ``log`` what happened, for people.
     """
 
@@ -94,6 +95,7 @@ class Tab:
         self.window: Branch = Branch()
         self.errors: list[str] = []
         self.missing: list[str] = []
+        self.unreadable: list[str] = []
         self.wiped: list[Element] = []
         self.log: list[str] = []
         self.scripts: list[str] = []
@@ -115,6 +117,11 @@ class Tab:
     def note(self, text: str) -> None:
         """Take note of what happened."""
         self.log.append(text)
+
+    def note_unreadable(self, error: Exception) -> None:
+        """Take note of what a message was lost by, if that was a selector."""
+        if isinstance(error, InvalidSelector):
+            self.unreadable.append(error.selector)
 
     # --- focus ---------------------------------------------------------------------------
 

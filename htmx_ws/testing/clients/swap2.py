@@ -104,6 +104,7 @@ class Swaps2:
             for task in tasks:
                 task()
         except (InvalidSelector, Uncaught) as error:
+            self.tab.note_unreadable(error)
             self.tab.console("pageerror", str(error))
 
     # --- parsing -------------------------------------------------------------------------

@@ -49,6 +49,7 @@ class Swaps4(Places4):
             if message is not None:
                 self._swap(element, message)
         except (InvalidSelector, Uncaught) as error:
+            self.tab.note_unreadable(error)
             self.tab.console("error", f"htmx: htmx:ws:error: {error}")
 
     def _read(self, element: Element, text: str) -> _Message | None:
