@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any, Final
 
 from .errors import FragmentError
+from .reflection import note_cleaned
 from .wire.content import HTML, html
 from .wire.elements import VOID
 from .wire.rewrite import pieces
@@ -52,7 +53,9 @@ def clean(
 
     if _takes_long(text):
         return html("{}", text)
-    return HTML(nh3.clean(text, attribute_filter=without_acts, **options))
+    cleaned = HTML(nh3.clean(text, attribute_filter=without_acts, **options))
+    note_cleaned(cleaned)
+    return cleaned
 
 
 #: So many characters may hold more attributes than a parser should compare with each other.

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from ..reflection import forget_cleaned, was_cleaned
+
 __all__ = ["KINDS", "Kind", "Problem", "Typed", "Watch", "closed", "missing", "unreadable", "wiped"]
 
 Kind = Literal["exception", "missing", "wiped", "unescaped", "unhandled", "closed"]
@@ -121,11 +123,12 @@ class Typed:
                     and re.search("[<&]", each)
                 ):
                     self._values[each] = name
+                    forget_cleaned(each)
 
     def look(self, message: str) -> Problem | None:
         """Look for them in a message."""
         for value, name in self._values.items():
-            if value in message:
+            if value in message and not was_cleaned(value):
                 return Problem(
                     "unescaped",
                     f"What was typed into the field {name!r} comes back as HTML: {value!r}\n"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from htmx_ws import HtmxWS, append, remove, update
+from htmx_ws import HtmxWS, append, clean, html, remove, update
 from htmx_ws.testing import VERSIONS, Browser, Page, assert_joined, clients, problems
 from htmx_ws.testing.browser.tab import NeedsJavaScript, Tab
 from htmx_ws.types import Receive, Scope, Send
@@ -215,6 +215,29 @@ def test_a_partial_may_remove_what_is_gone_already() -> None:
         text = f'<hx-partial hx-target="#x" hx-swap="{swap}"><p>y</p></hx-partial>'
         client.receive(tab.document.body, text)
     assert tab.missing == ["#x"]
+
+
+async def test_what_clean_lets_through_is_no_injection(caplog: pytest.LogCaptureFixture) -> None:
+    live, app = live_site.make()
+
+    @live.ws("/clean")
+    def say(msg: str, raw: str = "") -> Any:
+        item = f"<li>{msg}</li>" if raw else html("<li>{}</li>", clean(msg))
+        return append("#log", item)
+
+    markup = (
+        f'<ul id="log"></ul><form {live.connect_attrs("/clean")} {live.send_attrs()}>'
+        "<input name=msg><input name=raw></form>"
+    )
+    async with Page(app, html=markup) as page:
+        page.submit("form", msg="<b>bold</b>")
+        await page.expect("#log b", text="bold")
+        assert caplog.text == ""
+        page.check()
+        page.submit("form", msg="<b>bold</b>", raw="1")
+        await page.until(lambda: page.problems)
+        assert [each.kind for each in page.take_problems()] == ["unescaped"]
+        assert "back unescaped" in caplog.text
 
 
 @VERSION

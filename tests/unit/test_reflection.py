@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from htmx_ws.reflection import handling, report_reflection
+from htmx_ws import clean
+from htmx_ws.reflection import forget_cleaned, handling, report_reflection, was_cleaned
 from htmx_ws.wire.content import html
 from htmx_ws.wire.fragment import append
 from htmx_ws.wire.frame import Frame
@@ -52,6 +53,30 @@ def test_a_value_without_metacharacters_needs_no_escaping(reported: Any, value: 
 def test_a_character_or_two_stand_in_every_message(reported: Any, value: str) -> None:
     """A choice of operators, escaped properly, is no injection."""
     assert reported({"op": value}, append("#log", html("<li>{}</li>", value))) == []
+
+
+def test_what_visitors_may_write_is_clean(reported: Any) -> None:
+    """For the frame at work, that is: what another frame cleaned says nothing of this one."""
+    msg = "<b>hi</b>"
+    frame = Frame({"msg": msg}, {}, "htmx4")
+    token = handling.set((frame, "chat.say"))
+    try:
+        assert clean(f"<p>{msg}<script>x</script></p>") == f"<p>{msg}</p>"
+        report_reflection(serialise(append("#log", html("<li>{}</li>", clean(msg)))))
+    finally:
+        handling.reset(token)
+    assert was_cleaned(msg)
+    assert reported({"msg": "<i>no</i>"}) == []
+    assert len(reported({"msg": "<i>x</i>"}, append("#log", "<li><i>x</i></li>"))) == 1
+    forget_cleaned("<i>")
+    assert was_cleaned(msg)
+    forget_cleaned(msg)
+    assert not was_cleaned(msg)
+
+
+def test_outside_of_debug_and_tests_nothing_cleaned_is_kept() -> None:
+    clean("<b>seldom</b>")
+    assert not was_cleaned("<b>seldom</b>")
 
 
 def test_every_text_of_a_list_is_looked_for(reported: Any) -> None:
