@@ -59,7 +59,7 @@ class Wire:
     async def _run(self) -> None:
         page, parts = self.page, urlsplit(self.url)
         browser = page.browser
-        headers = [("host", parts.netloc), ("origin", page.origin), *browser.sent()]
+        headers = browser.sent([("host", parts.netloc), ("origin", page.origin)])
         scope = {
             **browser.scope,
             "scheme": parts.scheme,

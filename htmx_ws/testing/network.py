@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http.cookies import SimpleCookie
 from typing import Any, Final
@@ -137,17 +137,29 @@ class Site:
             self._answers.put_nowait({"type": "lifespan.over"})
 
 
-@dataclass
 class Browser:
-    """One visitor: the cookies, and the headers that go with every request."""
+    """One visitor: the cookies, and the headers that go with every request.
 
-    cookies: dict[str, str] = field(default_factory=dict[str, str])
-    headers: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    scope: dict[str, Any] = field(default_factory=dict[str, Any])
+    ``headers`` are sent beside those of the page, or instead of them, as ``{"origin": ...}`` is;
+    pairs, where a name comes twice. ``scope`` adds to the ASGI scope.
+    """
 
-    def sent(self) -> list[tuple[str, str]]:
-        """Give the headers of a request: those given, and the cookies."""
+    def __init__(
+        self,
+        cookies: dict[str, str] | None = None,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+        scope: dict[str, Any] | None = None,
+    ) -> None:
+        self.cookies: dict[str, str] = {} if cookies is None else cookies
+        pairs = headers.items() if isinstance(headers, Mapping) else headers
+        self.headers: list[tuple[str, str]] = list(pairs)
+        self.scope: dict[str, Any] = {} if scope is None else scope
+
+    def sent(self, own: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Give the headers of a request: the page's ``own``, those given, and the cookies."""
         given = [(name.lower(), value) for name, value in self.headers]
+        names = {name for name, _ in given}
+        given[:0] = [each for each in own if each[0] not in names]
         if not self.cookies:
             return given
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
@@ -193,7 +205,7 @@ class Browser:
             "extensions": {},
             **self.scope,
         }
-        sent = [("host", parts.netloc), *headers, *self.sent()]
+        sent = self.sent([("host", parts.netloc), *headers])
         scope["headers"] = [(name.encode(), value.encode()) for name, value in sent]
         return await _call(site, scope, body)
 

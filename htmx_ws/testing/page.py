@@ -45,8 +45,9 @@ class Page:
     its own. ``timeout``, in seconds, is for everything that waits. ``strict`` are the problems
     for which it fails when it closes: True for all, or some of ``KINDS``.
 
-    ``frames`` are the texts that it sent, ``messages`` those that it got; ``errors`` is what
-    the browser's console said, each with ``error:``, ``warning:`` or ``pageerror:`` before it.
+    ``frames`` are the texts that it sent, ``messages`` those that it got; ``led_to`` is where a
+    message sent it at last; ``errors`` is what the browser's console said, each with ``error:``,
+    ``warning:`` or ``pageerror:`` before it.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Page:
         self.status: int = 200
         self.is_hidden: bool = False
         self.problems: list[Problem] = []
+        self.led_to: str | None = None
         self.site: Site
         self._first = html if html is not None else Request("GET", urljoin(_BASE, path))
         self._changed = asyncio.Event()
@@ -399,6 +401,7 @@ class Page:
         ``value`` what a field holds; ``count`` how many there are, 0 for none. Raises
         ``AssertionError`` that shows the page, its frames and its log.
         """
+        report.check_wanted(text, value)
 
         def is_there() -> bool:
             found = self.tab.document.select(selector)
@@ -526,8 +529,8 @@ class Page:
 
     def _follow(self) -> None:
         if self.tab.goes_to is not None:
-            going, self.tab.goes_to = Request("GET", self.tab.goes_to), None
-            self._set_out(going)
+            self.led_to, self.tab.goes_to = self.tab.goes_to, None
+            self._set_out(Request("GET", self.led_to))
 
     def _set_out(self, request: Request) -> None:
         async def go() -> None:

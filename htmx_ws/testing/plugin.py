@@ -158,7 +158,15 @@ def htmx_app(request: pytest.FixtureRequest) -> ASGIApp:
             'Which application? Set htmx_app = "package.module:app" in pytest\'s settings, or '
             "write a fixture htmx_app that gives it."
         )
-    app: ASGIApp = getattr(import_module(module), name)
+    try:
+        app: ASGIApp = getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise  # of what the module imports itself
+        raise pytest.UsageError(
+            f"htmx_app = {named}: Python finds no module {error.name!r}. Where it stands beside "
+            "pytest's settings and the tests in a folder, add to the settings: pythonpath = ."
+        ) from error
     return app
 
 

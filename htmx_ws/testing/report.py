@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NOT_OPENED",
+    "check_wanted",
     "failure",
     "fits",
     "no_element",
@@ -37,6 +38,16 @@ _BLOCKS: Final = frozenset(
     "address article aside body div dl fieldset footer form h1 h2 h3 head header html li main nav "
     "ol p section select table tbody td th thead tr ul option".split()
 )
+
+
+def check_wanted(text: object, value: object) -> None:
+    """Raise ``TypeError`` for what no element can have."""
+    for name, wanted, is_one in (
+        ("text", text, isinstance(text, (str, re.Pattern))),
+        ("value", value, isinstance(value, str)),
+    ):
+        if wanted is not None and not is_one:
+            raise TypeError(f"{name}={wanted!r} is compared with what is in the page: use a str")
 
 
 def fits(element: Element, text: str | re.Pattern[str] | None, value: str | None) -> bool:
@@ -99,6 +110,11 @@ def not_closed(page: Page, code: int | None) -> str:
     codes = ", ".join(str(wire.code) for wire in page.wires if wire.code is not None)
     if codes:
         return f"The application closed the socket with {codes}, and not{with_code}"
+    if page.led_to is not None:
+        return (
+            f"The page was led to {page.led_to}, which ended its socket: see page.url, and not "
+            f"whether the application closed it{with_code}. That did not come"
+        )
     return f"The application let the page in: it did not close the socket{with_code}"
 
 

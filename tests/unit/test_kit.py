@@ -274,8 +274,23 @@ def test_a_problem_without_a_place_is_told_without() -> None:
     assert str(_problem()) == "x RuntimeError: never raised"
 
 
-def test_a_visitors_headers_are_sent_as_they_are() -> None:
-    assert Browser(headers=[("X-A", "1")]).sent() == [("x-a", "1")]
+def test_a_visitors_headers_are_sent_beside_the_pages_own_or_instead_of_them() -> None:
+    own = [("host", "testserver"), ("origin", "http://testserver")]
+    assert Browser(headers=[("X-A", "1"), ("X-A", "2")]).sent(own) == [
+        *own,
+        ("x-a", "1"),
+        ("x-a", "2"),
+    ]
+    assert Browser(headers={"Origin": "https://x"}).sent(own) == [own[0], ("origin", "https://x")]
+
+
+@pytest.mark.parametrize(("origin", "code"), [("http://testserver", None), ("https://x", 4403)])
+async def test_a_page_of_another_origin_is_refused(origin: str, code: int | None) -> None:
+    _, app = live_site.make()
+    async with Page(app, browser=Browser(headers={"Origin": origin})) as page:
+        if code is not None:
+            await page.expect_close(code)
+        assert page.closed_with == code
 
 
 # --- what needs no page --------------------------------------------------------------------

@@ -204,7 +204,7 @@ async def test_what_is_gone_already_may_be_removed(htmx: str) -> None:
         assert page.errors == said
         page.check()
         await live.publish("chat", update("#line-1", "x"))
-        await page.until(lambda: page.problems)
+        await page.until(lambda: bool(page.problems))
         assert [each.kind for each in page.take_problems()] == ["missing"]
 
 
@@ -235,7 +235,7 @@ async def test_what_clean_lets_through_is_no_injection(caplog: pytest.LogCapture
         assert caplog.text == ""
         page.check()
         page.submit("form", msg="<b>bold</b>", raw="1")
-        await page.until(lambda: page.problems)
+        await page.until(lambda: bool(page.problems))
         assert [each.kind for each in page.take_problems()] == ["unescaped"]
         assert "back unescaped" in caplog.text
 

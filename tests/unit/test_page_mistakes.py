@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
-from htmx_ws.testing import Page
+from htmx_ws import HtmxWS, Refused, html, redirect
+from htmx_ws.testing import VERSIONS, Page
+from htmx_ws.types import Receive, Scope, Send
 from tests.unit import live_site
 
 CALLS: dict[str, Callable[[Page], Awaitable[None]]] = {
@@ -81,3 +84,43 @@ async def test_a_page_that_is_not_open_says_how_to_open_it() -> None:
             act()
     with pytest.raises(AssertionError, match=r"not opened: write `page = await open_page\("):
         await page.__aexit__(None, None, None)
+
+
+# --- what cannot come --------------------------------------------------------------------
+
+
+async def test_what_is_no_text_is_in_no_page() -> None:
+    _, app = live_site.make()
+    wrong: Any = 5
+    async with Page(app) as page:
+        with pytest.raises(TypeError, match=r"text=5 is compared with what is in the page: use a"):
+            page.expect("#log", text=wrong)
+        with pytest.raises(TypeError, match=r"value=5 is compared"):
+            page.expect("#log", value=wrong)
+
+
+@pytest.mark.parametrize("htmx", VERSIONS)
+async def test_a_page_that_is_led_away_does_not_see_its_close(htmx: str) -> None:
+    live = HtmxWS()
+
+    async def refuse() -> None:
+        raise Refused("not yours", code=4403, content=redirect("/login"))
+
+    @live.ws("/ws", conn=refuse)
+    async def say(msg: str) -> None: ...
+
+    async def site(scope: Scope, receive: Receive, send: Send) -> None:
+        page = html("<div {}></div>", live.connect_attrs("/ws"))
+        body = page if scope["path"] == "/" else "<p>Log in</p>"
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": body.encode()})
+
+    async with Page(live.wrap(site), htmx=htmx) as page:
+        await page.expect("p", text="Log in")
+        assert (page.url, page.led_to) == ("http://testserver/login",) * 2
+        said = (
+            "^The page was led to http://testserver/login, which ended its socket: see page.url, "
+            "and not whether the application closed it with 4403. That did not come within"
+        )
+        with pytest.raises(AssertionError, match=said):
+            await page.expect_close(4403, timeout=0.01)

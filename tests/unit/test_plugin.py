@@ -198,6 +198,21 @@ def test_the_application_is_named_by_the_settings(pytester: pytest.Pytester) -> 
     result.stdout.fnmatch_lines(["*Which application?*"])
 
 
+def test_an_application_that_is_not_found_says_where_it_is_sought(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makeconftest("")
+    pytester.makepyfile(broken="import broken_too", its_site="")
+    test = 'def test_it(open_page): open_page("/")'
+    said = "*htmx_app = {}: Python finds no module '{}'*add to the settings: pythonpath = .*"
+    for app, name in (("no_app:app", "no_app"), ("no_app.site:app", "no_app")):
+        result = run(pytester, test, "-o", f"htmx_app={app}")
+        result.stdout.fnmatch_lines([said.format(app, name)])
+    result = run(pytester, test, "-o", "htmx_app=broken:app")
+    result.stdout.fnmatch_lines(["*ModuleNotFoundError: No module named 'broken_too'"])
+    result.stdout.no_fnmatch_line("*pythonpath*")
+
+
 def test_it_imports_nothing_heavy() -> None:
     """Every test run of a project that has this package loads it."""
     heavy = "{'pydantic', 'selectolax', 'asyncio', 'htmx_ws.app', 'htmx_ws.testing.page'}"
