@@ -41,7 +41,8 @@ class Page:
     """A page: ``async with Page(app, "/chat") as page:``, or ``with`` where no event loop runs.
 
     ``path`` is got from the application; or ``html`` is the page. ``htmx`` is the version that
-    it runs, one of ``VERSIONS``. ``browser`` is whose cookies it has, by default a visitor of
+    it runs, one of ``VERSIONS`` or of a generation (1, 2 or 4) the newest of them, whatever the
+    page loads. ``browser`` is whose cookies it has, by default a visitor of
     its own. ``timeout``, in seconds, is for everything that waits. ``strict`` are the problems
     for which it fails when it closes: True for all, or some of ``KINDS``.
 
@@ -56,13 +57,13 @@ class Page:
         path: str = "/",
         *,
         html: str | None = None,
-        htmx: str = clients.VERSIONS[0],
+        htmx: str | int = clients.VERSIONS[0],
         browser: Browser | None = None,
         timeout: float = 5.0,
         strict: bool | tuple[Kind, ...] = True,
     ) -> None:
         self.app: ASGIApp = app
-        self.htmx: str = htmx
+        self.htmx: str = clients.find_version(htmx)
         self.browser: Browser = Browser() if browser is None else browser
         self.timeout: float = timeout
         self.strict: tuple[Kind, ...] = KINDS if strict is True else strict or ()
@@ -82,7 +83,7 @@ class Page:
         self._is_open = False
         self._asked: list[tuple[str, Coroutine[Any, Any, Any]]] = []
         self.tab: Tab = Tab(html or "", urljoin(_BASE, path))
-        self.client: clients.Client = clients.start(htmx, self.tab)
+        self.client: clients.Client = clients.start(self.htmx, self.tab)
 
     # --- opening and closing -------------------------------------------------------------
 

@@ -64,7 +64,7 @@ class OpenPage:
     def __init__(
         self,
         find_app: Callable[[], ASGIApp],
-        htmx: str,
+        htmx: str | int,
         timeout: float,
         strict: bool | tuple[Kind, ...],
     ) -> None:
@@ -81,7 +81,7 @@ class OpenPage:
         *,
         app: ASGIApp | None = None,
         html: str | None = None,
-        htmx: str | None = None,
+        htmx: str | int | None = None,
         browser: Browser | None = None,
         timeout: float | None = None,
         strict: bool | tuple[Kind, ...] | None = None,

@@ -34,6 +34,8 @@ NOT_OPENED: Final = (
 
 _LOG: Final = 30
 _PAGE: Final = 120
+#: In an address: htmx.org@2.0.11, htmx-4.0.1.min.js, htmx/2.0.4; and no extension of it.
+_HTMX: Final = re.compile(r"\bhtmx(?:\.org)?[@/-]v?(\d+)(?=[./]|$)")
 _BLOCKS: Final = frozenset(
     "address article aside body div dl fieldset footer form h1 h2 h3 head header html li main nav "
     "ol p section select table tbody td th thead tr ul option".split()
@@ -135,8 +137,20 @@ def failure(page: Page, what: str, selector: str | None, found: Iterable[str]) -
     if tab.errors:
         parts.append(_lines("The browser's console", tab.errors))
     parts.append(_lines("What happened", tab.log[-_LOG:]))
+    loaded = _loaded(tab)
+    if loaded and page.htmx.partition(".")[0] not in loaded:
+        parts.append(
+            f"The page itself loads htmx {' and '.join(loaded)}, and in this test it runs htmx "
+            f"{page.htmx}, as the test or the setting htmx_versions says."
+        )
     parts.append(f"The page, with htmx {page.htmx}, at {tab.url}:\n{_outline(tab)}")
     return "\n\n".join(parts)
+
+
+def _loaded(tab: Tab) -> list[str]:
+    """Give the generations of htmx that the page's script tags name."""
+    found = [_HTMX.search(each.get("src", "")) for each in tab.document.select("script[src]")]
+    return [each[1] for each in found if each is not None]
 
 
 def _lines(title: str, lines: Iterable[str]) -> str:

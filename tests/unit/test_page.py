@@ -578,12 +578,6 @@ async def test_a_disabled_or_invalid_form_is_not_sent_and_the_log_says_why() -> 
         assert any("it is required" in line for line in page.tab.log)
 
 
-def test_an_unknown_htmx_is_refused_by_name() -> None:
-    app: Any = None
-    with pytest.raises(ValueError, match=r"use one of 4\.0\.1, 2\.0\.11"):
-        Page(app, html="", htmx="3.0")
-
-
 async def test_the_update_of_everything_is_a_wipe_on_htmx_4() -> None:
     live = HtmxWS()
     live.ws("/ws")(lambda: None)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from htmx_ws import HtmxWS, Refused, html, redirect
+from htmx_ws import HtmxWS, Refused, html, redirect, scripts
 from htmx_ws.testing import VERSIONS, Page
 from htmx_ws.types import Receive, Scope, Send
 from tests.unit import live_site
@@ -52,10 +52,14 @@ async def test_a_call_that_is_awaited_later_is_not_forgotten() -> None:
 
 async def test_a_test_that_fails_anyhow_has_a_note_of_it() -> None:
     _, app = live_site.make()
-    with pytest.raises(ZeroDivisionError) as failed:
+
+    async def fail() -> None:
         async with Page(app) as page:
             page.show()
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError) as failed:
+        await fail()
     assert failed.value.__notes__ == [
         "show() was not awaited, so it did nothing: write `await page.show(...)`."
     ]
@@ -124,3 +128,43 @@ async def test_a_page_that_is_led_away_does_not_see_its_close(htmx: str) -> None
         )
         with pytest.raises(AssertionError, match=said):
             await page.expect_close(4403, timeout=0.01)
+
+
+# --- another htmx ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("htmx", "version"),
+    [("4", "4.0.1"), (4, "4.0.1"), ("2", "2.0.11"), (2, "2.0.11"), (1, "1.9.12")],
+)
+def test_a_generation_is_its_newest_version(htmx: str | int, version: str) -> None:
+    assert Page(live_site.make()[1], htmx=htmx).htmx == version
+
+
+@pytest.mark.parametrize("htmx", ["3", 3, "2.0", "", "4.0.99"])
+def test_what_is_not_known_is_refused_with_what_is(htmx: str | int) -> None:
+    with pytest.raises(ValueError, match=r"use 1, 2 or 4, or one of 4\.0\.1, 2\.0\.11"):
+        Page(live_site.make()[1], htmx=htmx)
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        (scripts(2), "The page itself loads htmx 2, and in this test it runs htmx 4.0.1"),
+        ('<script src="/static/htmx-2.0.4.min.js"></script>', "loads htmx 2, and"),
+        ('<script src="//cdn.example/htmx/1.9.12/htmx.js"></script>', "loads htmx 1, and"),
+        (scripts(4), ""),
+        (f"{scripts(2)}{scripts(4)}", ""),
+        ('<script src="/htmx.min.js"></script><script src="/htmx-ext-ws@2.0.4"></script>', ""),
+    ],
+)
+async def test_a_page_that_loads_another_htmx_is_told_of_when_a_test_fails(
+    tags: str, said: str
+) -> None:
+    """And not before: to run a page with each htmx is what many tests are for."""
+    _, app = live_site.make()
+    async with Page(app, html=tags) as page:
+        with pytest.raises(AssertionError) as failed:
+            await page.expect("#x", timeout=0)
+    assert said in str(failed.value)
+    assert bool(said) == ("The page itself loads" in str(failed.value))
