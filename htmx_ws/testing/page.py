@@ -117,6 +117,8 @@ class Page:
     ) -> None:
         was_open = self._is_open
         if was_open:
+            if error is None:  # what is on its way may be what fails the test
+                await time.settle()
             await self._leave()
         elif not self._has_begun and error is None:
             raise AssertionError(report.NOT_OPENED)
