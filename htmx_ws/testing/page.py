@@ -500,7 +500,7 @@ class Page:
         """Apply a message."""
         self.messages.append(text)
         self.tab.note(f"got: {text}")
-        ids = [each.id for each in self.tab.document.descendants() if each.id]
+        ids = [id for each in self.tab.document.descendants() if (id := each.attrs.get("id"))]
         missing, wiped = len(self.tab.missing), len(self.tab.wiped)
         unreadable = len(self.tab.unreadable)
         self.client.receive(wire.element, text)

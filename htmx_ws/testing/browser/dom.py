@@ -148,11 +148,11 @@ class Branch(Node):
 
     def descendants(self) -> Iterator[Element]:
         """Every element in it, in the order of the page."""
-        waiting = list(reversed(self.elements))
+        waiting = [node for node in reversed(self.children) if isinstance(node, Element)]
         while waiting:
             element = waiting.pop()
             yield element
-            waiting += reversed(element.elements)
+            waiting += [node for node in reversed(element.children) if isinstance(node, Element)]
 
     @property
     def text(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from .dom import Element
@@ -53,6 +53,13 @@ def _place(element: Element, among: Test | None, last: bool) -> int:
     return next((i for i, each in enumerate(siblings, 1) if each is element), 0)
 
 
+def _is_end(element: Element, among: Test | None, last: bool) -> bool:
+    """Whether it is the first of its siblings, or the last; does not count them: lists are long."""
+    nodes: Any = element.parent.children if element.parent is not None else [element]
+    elements = (each for each in (reversed(nodes) if last else nodes) if hasattr(each, "tag"))
+    return next(each for each in elements if among is None or among(each)) is element
+
+
 def _same_type(element: Element) -> Test:
     return lambda each: (each.tag, each.ns) == (element.tag, element.ns)
 
@@ -90,11 +97,11 @@ def _has_focus(element: Element) -> bool:
 
 
 SIMPLE: Final[dict[str, Test]] = {
-    "first-child": lambda e: _place(e, None, False) == 1,
-    "last-child": lambda e: _place(e, None, True) == 1,
+    "first-child": lambda e: _is_end(e, None, False),
+    "last-child": lambda e: _is_end(e, None, True),
     "only-child": lambda e: len(_siblings(e)) == 1,
-    "first-of-type": lambda e: _place(e, _same_type(e), False) == 1,
-    "last-of-type": lambda e: _place(e, _same_type(e), True) == 1,
+    "first-of-type": lambda e: _is_end(e, _same_type(e), False),
+    "last-of-type": lambda e: _is_end(e, _same_type(e), True),
     "only-of-type": lambda e: sum(map(_same_type(e), _siblings(e))) == 1,
     "root": lambda e: e.tag == "html" and not hasattr(e.parent, "tag"),
     "empty": _is_empty,

@@ -225,9 +225,8 @@ class Swaps2:
                 raise Uncaught("Cannot read properties of null (reading 'insertBefore')")
             return
         for new in source.select("[id]"):
-            old = next(
-                (e for e in parent.descendants() if (e.tag, e.id) == (new.tag, new.id)), None
-            )
+            its = (e for e in parent.descendants() if e.attrs.get("id") == new.id)
+            old = next((e for e in its if e.tag == new.tag), None)
             if new.id and old is not None:
                 tasks.append(self._settling(new, old))
         for node in list(source.children):
