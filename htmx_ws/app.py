@@ -49,7 +49,7 @@ __all__ = ["HtmxWS"]
 _log = logging.getLogger("htmx_ws")
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: In a scope's extensions: a test client asks for the checks of debug mode.
+#: In a scope's extensions: a test client asks for the checks of debug mode, and is given its page.
 TESTING = "htmx_ws.testing"
 
 #: How long the end of a process waits for handlers and hooks in debug, in seconds: whoever saved a
@@ -630,7 +630,10 @@ class HtmxWS:
             conn.let_go()
             await _deny(scope, send)
             return None
-        debug = self._debug or TESTING in (scope.get("extensions") or {})
+        under_test = (scope.get("extensions") or {}).get(TESTING)
+        if under_test is not None:
+            under_test["conn"] = conn
+        debug = self._debug or under_test is not None
         if self._clock is None or self._clock.loop is not conn.home.loop:
             self._clock = Clock()
         if not self._has_looked:

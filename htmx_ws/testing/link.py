@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from .browser.dom import Element
@@ -47,6 +47,11 @@ class Wire:
         """Its path and query."""
         parts = urlsplit(self.url)
         return f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
+
+    @property
+    def conn(self) -> Any:
+        """Its ``Connection`` while it is open, in an application of htmx-ws; None elsewhere."""
+        return self._socket and self._socket.scope["extensions"]["htmx_ws.testing"].get("conn")
 
     def open(self) -> None:
         """Connect, as htmx does at first, and when it comes back."""
@@ -95,6 +100,7 @@ class Wire:
         page = self.page
         self.state, self.attempt, self.code = "open", 0, None
         page.tab.note(f"the socket {self.path} is open")
+        page.site.look_at(self.conn)
         page.tab.dispatch(Event(page.client.OPENED, self.element))
         while self._queue and self.state == "open":
             self._write(self._queue.popleft())

@@ -61,6 +61,7 @@ class Site:
         self.problems: list[Problem] = []
         self.typed: Typed = Typed()
         self.stirs: set[Callable[[], None]] = set()
+        self._hubs: dict[Any, dict[str, int]] = {}
         self._loop = asyncio.get_running_loop()
         self._watch = Watch(self._take)
         self._pages: int = 0
@@ -113,6 +114,21 @@ class Site:
         self._lifespan.cancel()
         await asyncio.wait([self._lifespan], timeout=self.timeout)
 
+    def look_at(self, conn: Any) -> None:
+        """Take note of where the rooms are, as a page comes of an application of htmx-ws."""
+        if conn is not None and conn._hub not in self._hubs:
+            self._hubs[conn._hub] = dict(_rooms(conn._hub))
+
+    @property
+    def unheard(self) -> list[str]:
+        """The rooms that something was published to, and that no page is in."""
+        return [
+            room
+            for hub, before in self._hubs.items()
+            for room, offset in _rooms(hub).items()
+            if offset > before.get(room, 0) and not hub.members(room)
+        ]
+
     @property
     def is_open(self) -> bool:
         """Whether any of its pages is."""
@@ -137,6 +153,11 @@ class Site:
             self._answers.put_nowait({"type": "lifespan.over"})
 
 
+def _rooms(hub: Any) -> Mapping[str, int]:
+    """Give how much was published to each room; nothing where that is a broker's to know."""
+    return getattr(hub.backend, "_offsets", {})
+
+
 class Browser:
     """One visitor: the cookies, and the headers that go with every request.
 
@@ -151,7 +172,7 @@ class Browser:
         scope: dict[str, Any] | None = None,
     ) -> None:
         self.cookies: dict[str, str] = {} if cookies is None else cookies
-        pairs = headers.items() if isinstance(headers, Mapping) else headers
+        pairs: Iterable[Any] = headers.items() if isinstance(headers, Mapping) else headers
         self.headers: list[tuple[str, str]] = list(pairs)
         self.scope: dict[str, Any] = {} if scope is None else scope
 

@@ -133,6 +133,12 @@ def failure(page: Page, what: str, selector: str | None, found: Iterable[str]) -
             parts.append(f"{selector} is not in the page.")
     sockets = ", ".join(f"{wire.path} is {wire.state}" for wire in page.wires)
     parts.append(f"Sockets: {sockets or 'none: nothing in the page connects'}")
+    if unheard := page.site.unheard:
+        its = sorted({room for wire in page.wires if wire.conn for room in wire.conn.rooms})
+        parts.append(
+            f"Something was published to {_names(unheard)}, and no page is in there. This page is "
+            f"in {_names(its) or 'no room'}."
+        )
     parts.append(_lines("Frames that the page sent", page.frames[-5:]))
     if tab.errors:
         parts.append(_lines("The browser's console", tab.errors))
@@ -151,6 +157,10 @@ def _loaded(tab: Tab) -> list[str]:
     """Give the generations of htmx that the page's script tags name."""
     found = [_HTMX.search(each.get("src", "")) for each in tab.document.select("script[src]")]
     return [each[1] for each in found if each is not None]
+
+
+def _names(rooms: Iterable[str]) -> str:
+    return ", ".join(map(repr, rooms))
 
 
 def _lines(title: str, lines: Iterable[str]) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from htmx_ws import HtmxWS, Refused, html, redirect, scripts
-from htmx_ws.testing import VERSIONS, Page
+from htmx_ws import HtmxWS, Refused, append, html, redirect, scripts
+from htmx_ws.testing import VERSIONS, Page, assert_joined
 from htmx_ws.types import Receive, Scope, Send
 from tests.unit import live_site
 
@@ -168,3 +168,25 @@ async def test_a_page_that_loads_another_htmx_is_told_of_when_a_test_fails(
             await page.expect("#x", timeout=0)
     assert said in str(failed.value)
     assert bool(said) == ("The page itself loads" in str(failed.value))
+
+
+# --- rooms -------------------------------------------------------------------------------
+
+
+async def test_what_nobody_hears_is_told_of_when_a_test_fails() -> None:
+    live, app = live_site.make()
+    await live.publish("before", append("#log", "<li>0</li>"))
+    async with Page(app) as page:
+        await live.publish("chat", append("#log", "<li>1</li>"))
+        with pytest.raises(AssertionError) as failed:
+            await page.expect("#log li", count=2, timeout=0)
+        assert "published" not in str(failed.value)
+        await live.publish("caht", append("#log", "<li>2</li>"))
+        said = r"Something was published to 'caht', and no page is in there. This page is in 'chat'"
+        with pytest.raises(AssertionError, match=said):
+            await page.expect("#log li", count=2, timeout=0)
+        page.drop()
+        await assert_joined(live, "chat", pages=0)
+        said = r"Something was published to 'chat', 'caht', and .* This page is in no room\."
+        with pytest.raises(AssertionError, match=said):
+            await page.expect("#log li", count=2, timeout=0)
