@@ -226,6 +226,22 @@ async def test_a_request_under_way_is_waited_for_and_reading_on_is_a_disconnect(
         page.click("#x")
 
 
+async def test_a_request_that_takes_its_time_is_not_cut_short() -> None:
+    answered: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            for _ in range(100):
+                await asyncio.sleep(0)
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+            answered.append(scope["path"])
+
+    async with Page(app, html='<a id="x" href="/slow">x</a>') as page:
+        page.click("#x")
+    assert answered == ["/slow"]
+
+
 async def test_a_delayed_sender_of_a_page_that_went_is_silent() -> None:
     live, app = live_site.make()
     markup = (
