@@ -35,7 +35,7 @@ class Pace:
 
     def __init__(self, conn: Connection, now: float) -> None:
         self.spent: float = 0
-        self.burst = conn.limits.frames_burst
+        self.burst: int = conn.limits.frames_burst
         self._conn = conn
         self._since = self._fast_since = self._held_at = now
         self._is_told = False
