@@ -23,6 +23,7 @@ from .cursor import RESUME
 from .ending import send_close
 from .endpoint import Endpoint
 from .errors import BadSignature, HtmxWSError, Refused, RegistrationError, one_line
+from .hooks import check_hook
 from .host import Host
 from .hub import STOP_SECONDS, Hub
 from .incidents import refuse, report
@@ -88,6 +89,10 @@ class HtmxWS:
     page's address is that of whoever connects. ``drain_seconds``: how long ``drain`` takes, also
     at SIGTERM where the server lets it; 0 leaves SIGTERM to the server. ``telemetry``: is called
     with each ``Event``.
+
+    ``identify(conn)``, ``page_tokens(conn)`` and ``reauth(conn)`` are called by position. Raises
+    ``RegistrationError`` for one that is not made for it, ``TypeError`` or ``ValueError`` for
+    what makes no sense.
     """
 
     #: The manners of the framework that an adapter is for.
@@ -119,6 +124,11 @@ class HtmxWS:
         self._secrets = check_secrets(secret)
         if page_tokens and not self._secrets and type(self)._keys is HtmxWS._keys:
             raise ValueError("page_tokens need a secret to be signed with: HtmxWS(secret=...).")
+        if not isinstance(page_tokens, bool):
+            check_hook("page_tokens", page_tokens, "conn")
+        for name, hook in (("identify", identify), ("reauth", reauth)):
+            if hook is not None:
+                check_hook(name, hook, "conn")
         if reauth is not None and not reauth_seconds > 0:
             raise ValueError(f"reauth_seconds is {reauth_seconds}: it must be over 0.")
         if proxies < 0:
@@ -236,21 +246,21 @@ class HtmxWS:
     ) -> None:
         """Say what holds for the rooms whose names fit a pattern: ``chat:*``, ``*`` for any text.
 
-        ``may_join`` gives whether a page may join, from its connection and the room's name; it
-        may be async, a plain function runs in a thread. A page that may not is turned away where
-        the join is awaited. ``presence`` has it known, in all processes, who is there: True, or a
-        ``Presence`` that says how. With a ``history`` of so many publications, no older than
-        ``max_age`` seconds, a page that comes back gets what it missed (see ``page``); where that
-        is more, ``snapshot`` gives what the room is now, from the connection and the name, as a
+        ``may_join(conn, room)``, called by position, gives whether a page may join the room of that
+        name; it may be async, a plain function runs in a thread. A page that may not is turned
+        away where the join is awaited. ``presence`` has it known, in all processes, who is there:
+        True, or a ``Presence`` that says how. With a ``history`` of so many publications, no older
+        than ``max_age`` seconds, a page that comes back gets what it missed (see ``page``); where
+        that is more, ``snapshot(conn, room)``, called likewise, gives what the room is now, as a
         handler gives its result; without one the page reloads. Where two patterns fit, the one
-        declared first holds.
+        declared first holds. Raises ``RegistrationError`` for functions of other parameters.
         """
         its_presence = Presence() if presence is True else presence or None
         if not isinstance(its_presence, Presence | None):  # pyright: ignore[reportUnnecessaryIsInstance]  # users'
             raise TypeError(f"presence is True or a Presence(...), not {its_presence!r}.")
         for name, hook in (("may_join", may_join), ("snapshot", snapshot)):
-            if hook is not None and not callable(hook):
-                raise TypeError(f"{name} is called with a connection and a room: {hook!r} is not.")
+            if hook is not None:
+                check_hook(name, hook, "conn", "room")
         if not isinstance(history, int) or history < 0:  # pyright: ignore[reportUnnecessaryIsInstance]  # users'
             raise ValueError(f"history is how many publications are kept, not {history!r}.")
         keep = Keep(history, max_age)

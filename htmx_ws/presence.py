@@ -22,6 +22,7 @@ from inspect import isawaitable, iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from .errors import LimitError
+from .hooks import check_hook
 from .incidents import report
 from .peers import Peers, Said
 from .results import DEFAULT, Runtime
@@ -47,11 +48,11 @@ class Present(NamedTuple):
 class Presence:
     """How a room's presence is kept; see ``HtmxWS.room``.
 
-    ``by`` says whether a visitor with several pages is there once, or each page. ``about`` gives
-    what is told of one, from its connection: anything that JSON holds. ``on_join`` and
-    ``on_leave`` are called with the room and the ``Present``, once among all processes; they may
-    be async, plain functions run in a thread. ``grace`` is how long one is still there after his
-    last page has gone, in seconds.
+    ``by`` says whether a visitor with several pages is there once, or each page. ``about(conn)``
+    gives what is told of one: anything that JSON holds. ``on_join(room, who)`` and
+    ``on_leave(room, who)`` are called with the room's name and the ``Present``, once among all
+    processes; they may be async, plain functions run in a thread. All three are called by position.
+    ``grace`` is how long one is still there after his last page has gone, in seconds.
     """
 
     by: Literal["identity", "connection"] = "identity"
@@ -60,6 +61,15 @@ class Presence:
     on_leave: Callable[[str, Present], Any] | None = None
     grace: float = 15.0
 
+    def __post_init__(self) -> None:
+        for name, takes in _HOOKS.items():
+            hook = getattr(self, name)
+            if hook is not None:
+                check_hook(name, hook, *takes)
+
+
+#: What is called with what.
+_HOOKS: Final = {"about": ("conn",), "on_join": ("room", "who"), "on_leave": ("room", "who")}
 
 Key = str | int
 

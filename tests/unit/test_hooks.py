@@ -1,0 +1,136 @@
+"""What is called by position is refused where it was not written for that."""
+
+from __future__ import annotations
+
+from functools import partial, wraps
+from typing import Any, cast
+from unittest.mock import AsyncMock, Mock
+
+import pytest
+
+from htmx_ws import HtmxWS, Presence, RegistrationError
+from htmx_ws.hooks import check_hook
+
+
+class Door:
+    """May be called, and has a method that may be."""
+
+    def __call__(self, conn: object, room: str) -> bool:
+        return True
+
+    async def later(self, conn: object, room: str) -> bool:
+        return True
+
+
+class Opaque:
+    """As a function written in C: it has no signature."""
+
+    __signature__ = "none"
+
+    def __call__(self, *args: object) -> bool:
+        return True
+
+
+def with_database(conn: object, room: str, database: object = None) -> bool:
+    return True
+
+
+def of_a_database(database: object, conn: object, room: str) -> bool:
+    return True
+
+
+@wraps(of_a_database)
+def adds_a_database(*args: Any) -> bool:
+    return of_a_database(None, *args)
+
+
+def asks(user: object, room: str) -> bool:
+    return bool(user)
+
+
+@wraps(asks)
+def asks_the_user(conn: Any, room: str) -> bool:
+    return asks(conn.scope["user"], room)
+
+
+@wraps(asks)
+def asks_whatever(*args: Any) -> bool:
+    return asks(*args)
+
+
+@pytest.mark.parametrize(
+    "hook",
+    [
+        *(lambda conn, room: True, lambda c, r: True, lambda ws, room_name: True),
+        *(lambda *args: True, lambda conn, room, /, *, strict=False: True),
+        *(Door(), Door().later, Opaque(), Mock(), AsyncMock(), max),
+        *(with_database, partial(of_a_database, None)),
+        *(adds_a_database, asks_the_user),
+    ],
+    ids=str,
+)
+def test_what_can_be_called_so_passes(hook: Any) -> None:
+    check_hook("may_join", hook, "conn", "room")
+
+
+@pytest.mark.parametrize(
+    ("hook", "why"),
+    [
+        (asks, "the parameter `user` of asks would be the conn"),
+        (asks_whatever, "the parameter `user` of asks would be the conn"),
+        (lambda room, conn: True, "the parameter `room` of <lambda> would be the conn"),
+        (lambda session, room: True, "the parameter `session` .* would be the conn"),
+        (lambda conn, user: True, "the parameter `user` .* would be the room"),
+        (lambda conn: True, "cannot be: too many positional arguments"),
+        (lambda: True, "cannot be: too many positional arguments"),
+        (lambda conn, room, level: True, "cannot be: missing a required argument: 'level'"),
+        (lambda conn, *, room: True, "cannot be: too many positional arguments"),
+    ],
+)
+def test_what_was_written_for_other_places_is_refused(hook: Any, why: str) -> None:
+    with pytest.raises(RegistrationError) as caught:
+        check_hook("may_join", hook, "conn", "room")
+    assert str(caught.value).startswith("may_join is called by position, as may_join(conn, room)")
+    assert caught.match(why)
+
+
+@pytest.mark.parametrize("name", ["identify", "page_tokens", "reauth"])
+@pytest.mark.parametrize("given", [lambda: True, lambda user: True, lambda conn, room: True, "yes"])
+def test_what_an_application_asks_of_a_connection_takes_one(name: str, given: Any) -> None:
+    make: Any = partial(HtmxWS, secret="s" * 20)
+    with pytest.raises(TypeError, match=name):
+        make(**{name: given})
+    make(**{name: lambda conn: True})
+
+
+def test_a_login_that_nobody_can_ask_for_is_refused() -> None:
+    """Else a bool would be asked of each page, and every login hold for ever."""
+    with pytest.raises(TypeError, match=r"reauth is called, as reauth\(conn\), and True is no"):
+        HtmxWS(reauth=cast(Any, True))
+
+
+@pytest.mark.parametrize("name", ["may_join", "snapshot"])
+def test_what_is_asked_of_a_room_takes_a_connection_and_its_name(name: str) -> None:
+    room: Any = HtmxWS().room
+    with pytest.raises(RegistrationError, match=rf"as {name}\(conn, room\)"):
+        room("chat:*", **{name: lambda room, conn: None})
+    room("chat:*", **{name: lambda conn, room: None})
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"),
+    [
+        ("about", lambda conn: None, lambda user: None),
+        ("on_join", lambda room, who: None, lambda who, room: None),
+        ("on_leave", lambda room, user: None, lambda conn, room: None),
+    ],
+)
+def test_what_presence_calls_takes_what_it_is_called_with(
+    name: str, right: Any, wrong: Any
+) -> None:
+    make: Any = Presence
+    make(**{name: right})
+    with pytest.raises(RegistrationError, match=rf"{name} is called by position, as {name}\("):
+        make(**{name: wrong})
+    with pytest.raises(TypeError, match=f"{name} is called"):
+        make(**{name: "yes"})
