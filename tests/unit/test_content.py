@@ -107,15 +107,52 @@ def test_html_escapes_whatever_else_a_value_is() -> None:
     assert html("{}{}", Card("x"), [Card("y")]) == "<h2>x</h2><h2>y</h2>"
 
 
+@dataclass
+class Entry:
+    text: str
+    likes: float = 0.5
+
+
+def test_html_looks_into_values_and_escapes_what_it_finds() -> None:
+    """The template alone is trusted, and it alone says where to look."""
+    entry = Entry(EVIL)
+    assert html("<li>{e.text}</li>", e=entry) == f"<li>{ESCAPED}</li>"
+    assert html("{0.text}{0.likes:.2f}", entry) == f"{ESCAPED}0.50"
+    assert html("{0[a]}{1[0]}", {"a": EVIL}, [html("<br>")]) == f"{ESCAPED}<br>"
+    assert html("{text}", text="{e.text}") == "{e.text}"
+
+
+def test_html_formats_before_it_escapes() -> None:
+    assert html("{:.1f}|{:>6}|{!r}", 2, "<b>", "<") == "2.0|   &lt;b&gt;|&#x27;&lt;&#x27;"
+    assert html("{:{width}}|", "<", width=2) == "&lt; |"
+
+
 @pytest.mark.parametrize(
-    ("template", "values", "error"),
-    [("{}", (), IndexError), ("{a}", ("b",), KeyError), ("{", ("a",), ValueError)],
+    ("template", "args", "kwargs", "why"),
+    [
+        ("{}{}", ("a",), {}, "was given nothing for {1}"),
+        ("<style>p{color:red}</style>{}", ("a",), {}, "nothing for {color}. Braces that are text "),
+        ("{a}", (), {"b": 1}, "nothing for {a}. .* are written twice: {{ and }}"),
+        ("<p>", ("a",), {}, "no place for: 0"),
+        ("{a}{}", ("b", "c"), {"a": 1, "d": 2}, "no place for: 1, d"),
+        ("{1}", ("b", "c"), {}, "no place for: 0"),
+    ],
+)
+def test_html_says_what_does_not_fit_its_template(
+    template: str, args: tuple[str, ...], kwargs: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(TypeError, match=why):
+        html(template, *args, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("template", "error"), [("{", ValueError), ("{0.text}", AttributeError), ("{0[a]}", TypeError)]
 )
 def test_html_says_what_is_wrong_with_a_template_as_format_does(
-    template: str, values: tuple[str, ...], error: type[Exception]
+    template: str, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        html(template, *values)
+        html(template, "a")
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r")))

@@ -12,6 +12,11 @@ from htmx_ws import HtmxWS, Presence, RegistrationError
 from htmx_ws.hooks import check_hook
 
 
+def of(parameters: str) -> Any:
+    """A function of these."""
+    return eval(f"lambda {parameters}: True")
+
+
 class Door:
     """May be called, and has a method that may be."""
 
@@ -61,8 +66,8 @@ def asks_whatever(*args: Any) -> bool:
 @pytest.mark.parametrize(
     "hook",
     [
-        *(lambda conn, room: True, lambda c, r: True, lambda ws, room_name: True),
-        *(lambda *args: True, lambda conn, room, /, *, strict=False: True),
+        *(of("conn, room"), of("c, r"), of("ws, room_name")),
+        *(of("*args"), of("conn, room, /, *, strict=False")),
         *(Door(), Door().later, Opaque(), Mock(), AsyncMock(), max),
         *(with_database, partial(of_a_database, None)),
         *(adds_a_database, asks_the_user),
@@ -78,13 +83,13 @@ def test_what_can_be_called_so_passes(hook: Any) -> None:
     [
         (asks, "the parameter `user` of asks would be the conn"),
         (asks_whatever, "the parameter `user` of asks would be the conn"),
-        (lambda room, conn: True, "the parameter `room` of <lambda> would be the conn"),
-        (lambda session, room: True, "the parameter `session` .* would be the conn"),
-        (lambda conn, user: True, "the parameter `user` .* would be the room"),
-        (lambda conn: True, "cannot be: too many positional arguments"),
-        (lambda: True, "cannot be: too many positional arguments"),
-        (lambda conn, room, level: True, "cannot be: missing a required argument: 'level'"),
-        (lambda conn, *, room: True, "cannot be: too many positional arguments"),
+        (of("room, conn"), "the parameter `room` of <lambda> would be the conn"),
+        (of("session, room"), "the parameter `session` .* would be the conn"),
+        (of("conn, user"), "the parameter `user` .* would be the room"),
+        (of("conn"), "cannot be: too many positional arguments"),
+        (of(""), "cannot be: too many positional arguments"),
+        (of("conn, room, level"), "cannot be: missing a required argument: 'level'"),
+        (of("conn, *, room"), "cannot be: too many positional arguments"),
     ],
 )
 def test_what_was_written_for_other_places_is_refused(hook: Any, why: str) -> None:
@@ -95,12 +100,12 @@ def test_what_was_written_for_other_places_is_refused(hook: Any, why: str) -> No
 
 
 @pytest.mark.parametrize("name", ["identify", "page_tokens", "reauth"])
-@pytest.mark.parametrize("given", [lambda: True, lambda user: True, lambda conn, room: True, "yes"])
+@pytest.mark.parametrize("given", [of(""), of("user"), of("conn, room"), "yes"])
 def test_what_an_application_asks_of_a_connection_takes_one(name: str, given: Any) -> None:
     make: Any = partial(HtmxWS, secret="s" * 20)
     with pytest.raises(TypeError, match=name):
         make(**{name: given})
-    make(**{name: lambda conn: True})
+    make(**{name: of("conn")})
 
 
 def test_a_login_that_nobody_can_ask_for_is_refused() -> None:
@@ -113,16 +118,16 @@ def test_a_login_that_nobody_can_ask_for_is_refused() -> None:
 def test_what_is_asked_of_a_room_takes_a_connection_and_its_name(name: str) -> None:
     room: Any = HtmxWS().room
     with pytest.raises(RegistrationError, match=rf"as {name}\(conn, room\)"):
-        room("chat:*", **{name: lambda room, conn: None})
-    room("chat:*", **{name: lambda conn, room: None})
+        room("chat:*", **{name: of("room, conn")})
+    room("chat:*", **{name: of("conn, room")})
 
 
 @pytest.mark.parametrize(
     ("name", "right", "wrong"),
     [
-        ("about", lambda conn: None, lambda user: None),
-        ("on_join", lambda room, who: None, lambda who, room: None),
-        ("on_leave", lambda room, user: None, lambda conn, room: None),
+        ("about", of("conn"), of("user")),
+        ("on_join", of("room, who"), of("who, room")),
+        ("on_leave", of("room, user"), of("conn, room")),
     ],
 )
 def test_what_presence_calls_takes_what_it_is_called_with(
