@@ -37,7 +37,7 @@ from .reauth import Reauth, ask_again
 from .resume import Resume
 from .rooms import MayJoin, Room, Snapshot
 from .routing import scope_path
-from .security import ALLOW_ALL, Limits, address_of, check_allow_list, check_origin
+from .security import ALLOW_ALL, Limits, address_of, check_allow_list, check_number, check_origin
 from .shutdown import drain_at_sigterm
 from .signing import check_secrets, sign, unsign
 from .telemetry import Telemetry
@@ -129,10 +129,13 @@ class HtmxWS:
         for name, hook in (("identify", identify), ("reauth", reauth)):
             if hook is not None:
                 check_hook(name, hook, "conn")
-        if reauth is not None and not reauth_seconds > 0:
-            raise ValueError(f"reauth_seconds is {reauth_seconds}: it must be over 0.")
-        if proxies < 0:
-            raise ValueError(f"proxies is {proxies}: it must be 0 or more.")
+        if not isinstance(reauth_seconds, (int, float)) or not reauth_seconds > 0:  # pyright: ignore[reportUnnecessaryIsInstance]  # users'
+            raise ValueError(f"reauth_seconds is {reauth_seconds!r}: it must be a number over 0.")
+        check_number("proxies", proxies)
+        check_number("drain_seconds", drain_seconds)
+        for name, flag in (("debug", debug), ("strict_html", strict_html)):
+            if not isinstance(flag, bool):  # pyright: ignore[reportUnnecessaryIsInstance]  # users'
+                raise TypeError(f"{name} is {flag!r}: it is True or False.")
         if telemetry is not None and (not callable(telemetry) or iscoroutinefunction(telemetry)):
             raise TypeError("telemetry is called and not awaited: give a plain function.")
         self._page_tokens = page_tokens
@@ -263,6 +266,7 @@ class HtmxWS:
                 check_hook(name, hook, "conn", "room")
         if not isinstance(history, int) or history < 0:  # pyright: ignore[reportUnnecessaryIsInstance]  # users'
             raise ValueError(f"history is how many publications are kept, not {history!r}.")
+        check_number("max_age", max_age)
         keep = Keep(history, max_age)
         self._hub.rules.declare(Room(pattern, may_join, its_presence, keep, snapshot))
 

@@ -26,6 +26,7 @@ from .hooks import check_hook
 from .incidents import report
 from .peers import Peers, Said
 from .results import DEFAULT, Runtime
+from .security import check_number
 from .telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Presence:
             hook = getattr(self, name)
             if hook is not None:
                 check_hook(name, hook, *takes)
+        check_number("grace", self.grace)
 
 
 #: What is called with what.

@@ -21,6 +21,7 @@ __all__ = [
     "Limits",
     "address_of",
     "check_allow_list",
+    "check_number",
     "check_origin",
     "check_size",
 ]
@@ -83,8 +84,13 @@ class Limits:
             value = getattr(self, field.name)
             if field.name == "slow_pages" or (value is None and field.name in _MAY_BE_NONE):
                 continue
-            if value is None or not value >= 0:  # as NaN is not either
-                raise ValueError(f"Limits.{field.name} is {value}: it must be 0 or more.")
+            check_number(f"Limits.{field.name}", value)
+
+
+def check_number(name: str, value: object) -> None:
+    """Refuse a setting that is no number of 0 or more; raises ``ValueError``."""
+    if not isinstance(value, (int, float)) or not value >= 0:  # as NaN is not either
+        raise ValueError(f"{name} is {value!r}: it must be a number of 0 or more.")
 
 
 _MAY_BE_NONE: Final = ("connections_per_address", "connections_per_identity")

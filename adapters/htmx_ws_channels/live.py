@@ -140,7 +140,7 @@ class HtmxWS(htmx_ws.HtmxWS):
             origins=setting("ORIGINS") if origins is None else origins,
             limits=Limits(**setting("LIMITS")) if limits is None else limits,
             backend=_backend(setting("BACKEND") if backend is None else backend),
-            debug=settings.DEBUG if debug is None else debug,
+            debug=bool(settings.DEBUG) if debug is None else debug,
             strict_html=setting("STRICT_HTML") if strict_html is None else strict_html,
             subprotocols=setting("SUBPROTOCOLS") if subprotocols is None else subprotocols,
             identify=identify,

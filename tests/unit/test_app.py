@@ -617,3 +617,17 @@ async def test_nothing_is_logged_while_all_is_well(caplog: pytest.LogCaptureFixt
     async with live.lifespan():
         await echoes(live, "/ws")
     assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"drain_seconds": -1}, "drain_seconds is -1: it must be a number of 0 or more"),
+        ({"drain_seconds": "5"}, "drain_seconds is '5': it must be a number of 0 or more"),
+        ({"strict_html": "no"}, "strict_html is 'no': it is True or False"),
+        ({"debug": 0}, "debug is 0: it is True or False"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_its_name(given: dict[str, Any], why: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=why):
+        HtmxWS(**given)

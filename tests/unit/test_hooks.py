@@ -139,3 +139,8 @@ def test_what_presence_calls_takes_what_it_is_called_with(
         make(**{name: wrong})
     with pytest.raises(TypeError, match=f"{name} is called"):
         make(**{name: "yes"})
+
+
+def test_a_grace_that_cannot_be_is_refused() -> None:
+    with pytest.raises(ValueError, match="grace is -1: it must be a number of 0 or more"):
+        Presence(grace=-1)

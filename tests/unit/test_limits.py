@@ -508,10 +508,11 @@ async def test_the_address_is_known_to_whatever_asks_who_a_visitor_is() -> None:
     assert seen == ["192.0.2.1"]
 
 
-def test_fewer_than_no_proxies_are_refused() -> None:
+@pytest.mark.parametrize("proxies", [-1, "1", None])
+def test_proxies_that_cannot_be_are_refused(proxies: Any) -> None:
     """Else what the client wrote would count."""
-    with pytest.raises(ValueError, match="proxies is -1: it must be 0 or more"):
-        HtmxWS(proxies=-1)
+    with pytest.raises(ValueError, match=f"proxies is {proxies!r}: it must be a number of 0 or "):
+        HtmxWS(proxies=proxies)
 
 
 async def test_a_server_without_denials_is_left_to_refuse_by_its_own_means() -> None:

@@ -559,7 +559,8 @@ async def test_it_ends_with_the_application_and_begins_again_with_it() -> None:
         assert asyncio.all_tasks() <= before
 
 
-@pytest.mark.parametrize("seconds", [0, -1, float("nan")])
-def test_seconds_that_cannot_be_are_refused(seconds: float) -> None:
-    with pytest.raises(ValueError, match=r"reauth_seconds is .*: it must be over 0"):
-        HtmxWS(reauth=lambda conn: True, reauth_seconds=seconds)
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), "60"])
+@pytest.mark.parametrize("reauth", [None, lambda conn: True])
+def test_seconds_that_cannot_be_are_refused(seconds: Any, reauth: Any) -> None:
+    with pytest.raises(ValueError, match=r"reauth_seconds is .*: it must be a number over 0"):
+        HtmxWS(reauth=reauth, reauth_seconds=seconds)

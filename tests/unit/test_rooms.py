@@ -675,6 +675,7 @@ async def test_other_pages_and_frames_do_not_wait_while_a_page_is_asked_about() 
         ({"snapshot": "x"}, "snapshot is called"),
         ({"history": "100"}, "how many publications"),
         ({"history": -1}, "how many publications"),
+        ({"history": 1, "max_age": "1h"}, "max_age is '1h': it must be a number of 0 or more"),
     ],
 )
 def test_a_rule_that_cannot_hold_is_refused_where_it_is_made(rule: Any, why: str) -> None:

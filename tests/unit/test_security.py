@@ -551,10 +551,12 @@ def test_what_becomes_of_slow_pages_is_one_of_three() -> None:
 
 
 @pytest.mark.parametrize("field", NUMBERS)
-@pytest.mark.parametrize("value", [-1, -0.5, float("nan")])
-def test_a_limit_below_nothing_is_an_error_that_names_it(field: str, value: float) -> None:
-    with pytest.raises(ValueError, match=f"Limits.{field} is {value}: it must be 0 or more"):
-        Limits(**{field: value})  # type: ignore[arg-type]  # the limits in bytes are int
+@pytest.mark.parametrize("value", [-1, -0.5, float("nan"), "64k"])
+def test_a_limit_that_makes_no_sense_is_an_error_that_names_it(field: str, value: Any) -> None:
+    with pytest.raises(
+        ValueError, match=f"Limits.{field} is {value!r}: it must be a number of 0 or more"
+    ):
+        Limits(**{field: value})
 
 
 def test_a_limit_may_be_nothing_at_all() -> None:
