@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.core.checks import Tags, register
 
-from .checks import check_project
+from .checks import check_deployment, check_project
 
 __all__ = ["HtmxWSConfig"]
 
@@ -20,3 +20,4 @@ class HtmxWSConfig(AppConfig):
     def ready(self) -> None:
         """Register the checks."""
         register(check_project, Tags.compatibility)
+        register(check_deployment, Tags.compatibility, deploy=True)

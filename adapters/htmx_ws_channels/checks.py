@@ -6,6 +6,7 @@ project's HtmxWS, say nothing where that is what is missing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import fields
 from importlib.util import find_spec
@@ -14,13 +15,22 @@ from typing import Any, Final
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
+import htmx_ws
 from htmx_ws import ALLOW_ALL, Endpoint, Limits, MemoryBackend, scripts
+from htmx_ws.signing import MIN_SECRET
 
-from .conf import DEFAULTS, setting
+from .conf import DEFAULTS, check_names, setting
 
-__all__ = ["check_project"]
+__all__ = ["check_deployment", "check_project"]
+
+#: What HtmxWS takes as it stands in the settings, and judges.
+_OF_THE_CORE: Final = (
+    *("BACKEND", "DRAIN_SECONDS", "ORIGINS", "PAGE_TOKENS", "PROXIES", "REAUTH_SECONDS"),
+    *("STRICT_HTML", "SUBPROTOCOLS"),
+)
 
 _APPLICATION: Final = (
     "In asgi.py: application = live.application(http=get_asgi_application()); in the settings: "
@@ -34,22 +44,41 @@ def check_project(app_configs: object = None, **kwargs: object) -> list[CheckMes
     if find_spec("channels") is None:
         hint = 'pip install "htmx-ws[channels]"'
         return [Error("Channels is not installed.", hint=hint, id="htmx_ws.E001")]
-    found = [*_settings()]
+    found = [*_settings()] or [*_live()]
     if found:
         return found
     live = import_string(setting("LIVE")) if setting("LIVE") else None
-    return [*_application(), *_origins(live), *_backend(live), *_extension()]
+    about_live = (*_origins(live), *_backend(live), *_page_tokens(live))
+    return [*_application(), *about_live, *_static(), *_extension()]
+
+
+def check_deployment(app_configs: object = None, **kwargs: object) -> list[CheckMessage]:
+    """Give what is right for one process, of a test or of who develops, and wrong for several."""
+    if any(isinstance(each, Error) for each in check_project()) or not setting("LIVE"):
+        return []
+    return [*_processes(import_string(setting("LIVE")))]
 
 
 def _settings() -> Iterator[CheckMessage]:
-    unknown = sorted(set(getattr(settings, "HTMX_WS", {})) - set(DEFAULTS))
-    if unknown:
+    try:
+        check_names()
+    except ImproperlyConfigured as error:
         yield Error(
-            f"HTMX_WS has entries that mean nothing: {', '.join(unknown)}.",
-            hint=f"The entries are {', '.join(DEFAULTS)}.",
-            id="htmx_ws.E002",
+            str(error), hint='As HTMX_WS = {"LIVE": "project.live.live"}.', id="htmx_ws.E002"
         )
         return
+    for name in _OF_THE_CORE:
+        value = setting(name)
+        if name == "BACKEND" and str(value).startswith("channels://"):
+            continue
+        try:
+            htmx_ws.HtmxWS(secret="s" * MIN_SECRET, **{name.lower(): value})
+        except Exception as error:
+            yield Error(
+                f'HTMX_WS["{name}"]: {error}',
+                hint=f"It is {DEFAULTS[name]!r} where it is left out.",
+                id="htmx_ws.E013",
+            )
     try:
         Limits(**setting("LIMITS"))
     except (TypeError, ValueError) as error:
@@ -59,14 +88,12 @@ def _settings() -> Iterator[CheckMessage]:
             hint=f"Its entries are {names}.",
             id="htmx_ws.E009",
         )
-        return
     try:
         scripts(setting("HTMX"))
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         yield Error(
             f'HTMX_WS["HTMX"]: {error}', hint="4 is today's, 2 the one before.", id="htmx_ws.E010"
         )
-        return
     if setting("PAGE_TOKENS") and not setting("LIVE"):
         yield Error(
             'HTMX_WS["PAGE_TOKENS"] lets only pages in that your HtmxWS has signed, and the tags '
@@ -74,7 +101,9 @@ def _settings() -> Iterator[CheckMessage]:
             hint='Say so: HTMX_WS = {"LIVE": "project.live.live"}.',
             id="htmx_ws.E011",
         )
-        return
+
+
+def _live() -> Iterator[CheckMessage]:
     if setting("LIVE"):
         from .live import HtmxWS
 
@@ -148,28 +177,65 @@ def _origins(live: Any) -> Iterator[CheckMessage]:
 def _backend(live: Any) -> Iterator[CheckMessage]:
     if live is None:
         return
-    from channels.layers import InMemoryChannelLayer
+    try:
+        _carrier(live)
+    except Exception as error:
+        yield Error(
+            f"The backend of htmx-ws cannot be used: {error}",
+            hint="Add it, or take another backend: HTMX_WS = {'BACKEND': 'redis://...'}.",
+            id="htmx_ws.E012",
+        )
 
+
+def _carrier(live: Any) -> object:
+    """What carries publications: a backend, or a channel layer; raises where that is missing."""
     from .layer import ChannelLayerBackend
 
-    carries = live._hub.backend
-    if isinstance(carries, ChannelLayerBackend):
-        try:
-            carries = carries.layer()
-        except Exception as error:
-            yield Error(
-                f"The backend of htmx-ws cannot be used: {error}",
-                hint="Add it, or take another backend: HTMX_WS = {'BACKEND': 'redis://...'}.",
-                id="htmx_ws.E012",
-            )
-            return
-    if not settings.DEBUG and isinstance(carries, (MemoryBackend, InMemoryChannelLayer)):
+    backend = live._hub.backend
+    return backend.layer() if isinstance(backend, ChannelLayerBackend) else backend
+
+
+def _processes(live: Any) -> Iterator[CheckMessage]:
+    from channels.layers import InMemoryChannelLayer
+
+    if isinstance(_carrier(live), (MemoryBackend, InMemoryChannelLayer)):
         yield Warning(
             "Rooms are kept in the memory of each process, so pages of one process do not hear "
             "what is published in another: a second worker, a shell, a task queue.",
             hint="Share them: HTMX_WS = {'BACKEND': 'redis://...'}; serve with one process; or "
             'silence this check: SILENCED_SYSTEM_CHECKS = ["htmx_ws.W007"].',
             id="htmx_ws.W007",
+        )
+
+
+def _page_tokens(live: Any) -> Iterator[CheckMessage]:
+    in_database = settings.SESSION_ENGINE.rpartition(".")[2] in ("db", "cached_db")
+    has_sessions = apps.is_installed("django.contrib.sessions") or not in_database
+    if live is not None and live._page_tokens is True and not has_sessions:
+        yield Warning(
+            "Page tokens are for the user of a page, and there are no sessions that say who he is.",
+            hint='Add "django.contrib.sessions" to INSTALLED_APPS, and its middleware; or say of '
+            "each page what its tokens are for: HtmxWS(page_tokens=...).",
+            id="htmx_ws.W015",
+        )
+
+
+def _static() -> Iterator[CheckMessage]:
+    folder = setting("STATIC")
+    if folder is None or not apps.is_installed("django.contrib.staticfiles"):
+        return
+    folder = str(folder)
+    if folder.startswith("/") or "://" in folder:  # it is no folder of theirs
+        return
+    from django.contrib.staticfiles.finders import find
+
+    files = re.findall('src="([^"]+)"', scripts(setting("HTMX"), static=folder))
+    missing = [file for file in files if find(file) is None]
+    if missing:
+        yield Warning(
+            f'HTMX_WS["STATIC"] is {folder!r}, and there is no static file {", ".join(missing)}.',
+            hint="Put htmx and its extension there, or leave the entry out for the CDN.",
+            id="htmx_ws.W014",
         )
 
 

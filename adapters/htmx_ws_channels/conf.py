@@ -24,8 +24,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
-__all__ = ["DEFAULTS", "setting"]
+__all__ = ["DEFAULTS", "check_names", "setting"]
 
 DEFAULTS: Final[Mapping[str, Any]] = {
     "LIVE": None,
@@ -46,3 +47,16 @@ DEFAULTS: Final[Mapping[str, Any]] = {
 def setting(name: str) -> Any:
     """Give an entry of ``HTMX_WS``, or its default."""
     return getattr(settings, "HTMX_WS", {}).get(name, DEFAULTS[name])
+
+
+def check_names() -> None:
+    """Refuse an ``HTMX_WS`` with entries that mean nothing; raises ``ImproperlyConfigured``."""
+    given: object = getattr(settings, "HTMX_WS", {})
+    if not isinstance(given, Mapping):
+        raise ImproperlyConfigured(f"HTMX_WS is {given!r}, and has to be a dict.")
+    unknown = sorted(str(name) for name in given if name not in DEFAULTS)
+    if unknown:
+        raise ImproperlyConfigured(
+            f"HTMX_WS has entries that mean nothing: {', '.join(unknown)}. The entries are "
+            f"{', '.join(DEFAULTS)}."
+        )

@@ -43,7 +43,7 @@ from htmx_ws.telemetry import Telemetry
 from htmx_ws.types import ASGIApp, Receive, Scope, Send
 
 from . import sessions
-from .conf import setting
+from .conf import check_names, setting
 from .layer import ChannelLayerBackend
 from .requests import Reader, keep_token, request_from, request_of
 from .runtime import RUNTIME, around, own_thread, run_sync
@@ -136,6 +136,7 @@ class HtmxWS(htmx_ws.HtmxWS):
         drain_seconds: float | None = None,
         telemetry: Telemetry | None = None,
     ) -> None:
+        check_names()
         super().__init__(
             origins=setting("ORIGINS") if origins is None else origins,
             limits=Limits(**setting("LIMITS")) if limits is None else limits,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -17,6 +18,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
 from django.apps import apps
 from django.conf import settings
+from django.contrib.staticfiles.finders import get_finder
 from django.core.checks import CheckMessage, Error, Warning, run_checks
 from django.test import override_settings
 from django.urls import path
@@ -60,6 +62,9 @@ by_router = ProtocolTypeRouter(
 nothing_of_ours = ProtocolTypeRouter({"http": site})
 for_everybody = HtmxWS(origins=[ALLOW_ALL], backend=cast(Any, SharedBackend()))
 for_its_pages = HtmxWS(origins=[ALLOW_ALL], page_tokens=True, backend=cast(Any, SharedBackend()))
+for_pages_of_its_own = HtmxWS(
+    page_tokens=lambda conn: conn.address, backend=cast(Any, SharedBackend())
+)
 in_memory = HtmxWS()
 by_a_layer = HtmxWS(backend=ChannelLayerBackend())
 
@@ -75,11 +80,11 @@ class Endless:
 endless = Endless()
 
 
-def found(**changed: Any) -> list[CheckMessage]:
+def found(*, deploys: bool = False, **changed: Any) -> list[CheckMessage]:
     """What is said of the healthy project with some settings changed."""
     given = {"ASGI_APPLICATION": f"{HERE}.by_application", "HTMX_WS": {"LIVE": f"{HERE}.healthy"}}
     with override_settings(**{**given, **changed}):
-        said = run_checks(app_configs=None)
+        said = run_checks(app_configs=None, include_deployment_checks=deploys)
     return [each for each in said if str(each.id).startswith("htmx_ws")]
 
 
@@ -95,7 +100,9 @@ def ids(messages: list[CheckMessage]) -> list[str]:
         {"ASGI_APPLICATION": f"{HERE}.by_router"},
         {"ASGI_APPLICATION": f"{HERE}.by_hand"},
         {"ASGI_APPLICATION": f"{HERE}.by_wrapping"},
-        {"DEBUG": True, "HTMX_WS": {"LIVE": f"{HERE}.in_memory"}},
+        {"HTMX_WS": {"LIVE": f"{HERE}.in_memory"}},
+        {"HTMX_WS": {"LIVE": f"{HERE}.healthy", "STATIC": "https://cdn.example.com/"}},
+        {"HTMX_WS": {"LIVE": f"{HERE}.healthy", "BACKEND": "channels://default"}},
         {"HTMX_WS": {**DEFAULTS, "LIVE": f"{HERE}.healthy"}},
         {"HTMX_WS": {"LIVE": f"{HERE}.for_its_pages", "PAGE_TOKENS": True}},
     ],
@@ -121,8 +128,41 @@ def test_e001_channels_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None
 def test_e002_an_entry_means_nothing() -> None:
     (error,) = found(HTMX_WS={"live": "x", "ORIGIN": "y"})
     assert error.id == "htmx_ws.E002"
-    assert error.msg == "HTMX_WS has entries that mean nothing: ORIGIN, live."
-    assert all(name in str(error.hint) for name in DEFAULTS)
+    assert error.msg.startswith("HTMX_WS has entries that mean nothing: ORIGIN, live. The entries")
+    assert all(name in error.msg for name in DEFAULTS)
+
+
+@pytest.mark.parametrize("given", [[], None, "project.live.live"])
+def test_e002_the_settings_are_no_dict(given: Any) -> None:
+    (error,) = found(HTMX_WS=given)
+    assert error.id == "htmx_ws.E002"
+    assert error.msg == f"HTMX_WS is {given!r}, and has to be a dict."
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"ORIGINS": ["a.example"]}, "No page has the origin 'a.example'"),
+        ({"BACKEND": "redsi://x"}, "No backend has an address that begins with 'redsi://'"),
+        ({"PROXIES": "1"}, "proxies is '1': it must be a number of 0 or more"),
+        ({"REAUTH_SECONDS": 0}, "reauth_seconds is 0: it must be a number over 0"),
+        ({"DRAIN_SECONDS": -1}, "drain_seconds is -1: it must be a number of 0 or more"),
+        ({"STRICT_HTML": "no"}, "strict_html is 'no': it is True or False"),
+        ({"PAGE_TOKENS": "no", "LIVE": f"{HERE}.healthy"}, "'no' is no function"),
+        ({"SUBPROTOCOLS": 1}, "'int' object is not iterable"),
+    ],
+    ids=str,
+)
+def test_e013_an_entry_makes_no_sense(given: dict[str, Any], why: str) -> None:
+    """It is named, and not the module of the HtmxWS that cannot be made with it."""
+    (error,) = found(HTMX_WS={"LIVE": "tests.channels.project.broken.live", **given})
+    assert error.id == "htmx_ws.E013"
+    assert error.msg.startswith(f'HTMX_WS["{next(iter(given))}"]: ')
+    assert why in error.msg
+
+
+def test_e013_all_entries_that_make_no_sense_are_said_at_once() -> None:
+    assert ids(found(HTMX_WS={"PROXIES": -1, "DRAIN_SECONDS": "5"})) == ["htmx_ws.E013"] * 2
 
 
 @pytest.mark.parametrize("limits", [{"frame_byte": 3}, {"rooms": -1}])
@@ -133,10 +173,11 @@ def test_e009_a_limit_is_none(limits: dict[str, int]) -> None:
     assert "frame_bytes, frame_bytes_hard" in str(error.hint)
 
 
-def test_e010_an_htmx_is_not_known() -> None:
-    (error,) = found(HTMX_WS={"HTMX": 3})
+@pytest.mark.parametrize("htmx", [3, [4]])
+def test_e010_an_htmx_is_not_known(htmx: Any) -> None:
+    (error,) = found(HTMX_WS={"HTMX": htmx})
     assert error.id == "htmx_ws.E010"
-    assert "htmx 3 is not known here" in error.msg
+    assert "HTMX" in error.msg
 
 
 def test_e011_tokens_are_wanted_that_the_tags_cannot_sign() -> None:
@@ -198,12 +239,21 @@ def test_w006_pages_of_any_site_may_connect(settings: dict[str, Any]) -> None:
 
 
 def test_w007_rooms_are_kept_by_each_process() -> None:
-    (warning,) = found(HTMX_WS={"LIVE": f"{HERE}.in_memory"})
+    (warning,) = found(deploys=True, HTMX_WS={"LIVE": f"{HERE}.in_memory"})
     assert warning.id == "htmx_ws.W007"
     silenced = {"SILENCED_SYSTEM_CHECKS": ["htmx_ws.W007"]}
-    (warning,) = found(HTMX_WS={"LIVE": f"{HERE}.in_memory"}, **silenced)
+    (warning,) = found(deploys=True, HTMX_WS={"LIVE": f"{HERE}.in_memory"}, **silenced)
     with override_settings(**silenced):
         assert warning.is_silenced()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{}, {"HTMX_WS": {}}, {"HTMX_WS": []}, {"HTMX_WS": {"LIVE": "no.module.live"}}],
+    ids=str,
+)
+def test_before_a_deploy_nothing_is_said_twice(changed: dict[str, Any]) -> None:
+    assert ids(found(deploys=True, **changed)) == ids(found(**changed))
 
 
 @pytest.mark.parametrize(
@@ -219,7 +269,8 @@ def test_w007_rooms_are_kept_by_each_process() -> None:
 def test_e012_a_channel_layer_has_to_be_there_w007_and_shared(
     layers: dict[str, Any], expected: list[str]
 ) -> None:
-    said = found(HTMX_WS={"LIVE": f"{HERE}.by_a_layer"}, CHANNEL_LAYERS=layers)
+    live = {"LIVE": f"{HERE}.by_a_layer"}
+    said = found(deploys=True, HTMX_WS=live, CHANNEL_LAYERS=layers)
     assert [each.id for each in said] == expected
 
 
@@ -236,8 +287,6 @@ def test_w008_django_htmx_has_the_extension_of_a_beta(
         extension = tmp_path / "django_htmx" / "ext" / "hx-ws-4.min.js"
         extension.parent.mkdir(parents=True)
         extension.write_text(file)
-    from django.contrib.staticfiles.finders import get_finder
-
     finders = ["django.contrib.staticfiles.finders.FileSystemFinder"]
     cast(Any, get_finder).cache_clear()
     said = found(STATICFILES_DIRS=[tmp_path], STATICFILES_FINDERS=finders)
@@ -250,6 +299,53 @@ def test_the_extension_of_a_beta_does_no_harm_where_there_are_no_static_files(
 ) -> None:
     monkeypatch.setattr(apps, "is_installed", lambda name: name == "django_htmx")
     assert found() == []
+
+
+@pytest.mark.parametrize("app", ["django.contrib.staticfiles", "nothing"])
+def test_w014_htmx_is_not_among_the_static_files(app: str, tmp_path: Path) -> None:
+    folder = tmp_path / "htmx"
+    folder.mkdir()
+    (folder / "htmx.min.js").touch()
+    clear = cast(Any, get_finder).cache_clear
+    clear()
+    given: dict[str, Any] = {"STATICFILES_DIRS": [tmp_path], "HTMX_WS": {"STATIC": "htmx/"}}
+    is_installed = apps.is_installed
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(apps, "is_installed", lambda name: name == app and is_installed(name))
+        said = found(**given)
+    clear()
+    if app == "nothing":  # nobody knows
+        assert said == []
+        return
+    (warning,) = said
+    assert warning.id == "htmx_ws.W014"
+    assert warning.msg == (
+        "HTMX_WS[\"STATIC\"] is 'htmx/', and there is no static file htmx/hx-ws.min.js."
+    )
+
+
+@pytest.mark.parametrize(
+    ("engine", "live", "expected"),
+    [
+        ("db", "for_its_pages", ["htmx_ws.W015"]),
+        ("cached_db", "for_its_pages", ["htmx_ws.W015"]),
+        ("cache", "for_its_pages", []),
+        ("db", "for_pages_of_its_own", []),
+        ("db", "healthy", []),
+    ],
+)
+def test_w015_there_are_no_sessions_for_page_tokens(
+    engine: str, live: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = apps.is_installed
+    monkeypatch.setattr(
+        apps, "is_installed", lambda name: name != "django.contrib.sessions" and real(name)
+    )
+    said = found(
+        HTMX_WS={"LIVE": f"{HERE}.{live}"},
+        SESSION_ENGINE=f"django.contrib.sessions.backends.{engine}",
+    )
+    assert [each for each in ids(said) if each != "htmx_ws.W006"] == expected
 
 
 def test_every_message_has_its_test() -> None:

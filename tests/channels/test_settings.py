@@ -10,6 +10,7 @@ import inspect
 from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
 import htmx_ws
@@ -159,3 +160,16 @@ def test_what_is_signed_is_signed_by_the_projects_key_and_its_fallbacks() -> Non
         assert live.unsign(live.sign("lobby")) == "lobby"
     with pytest.raises(BadSignature):
         live.unsign(other.sign("lobby"))
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"ORIGIN": []}, "HTMX_WS has entries that mean nothing: ORIGIN. The entries are LIVE, "),
+        ([], r"HTMX_WS is \[\], and has to be a dict"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused_at_the_start(given: Any, why: str) -> None:
+    """Whoever serves by uvicorn runs no checks."""
+    with override_settings(HTMX_WS=given), pytest.raises(ImproperlyConfigured, match=why):
+        HtmxWS()
