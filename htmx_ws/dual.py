@@ -36,6 +36,9 @@ class Done(Generic[T]):
     def __bool__(self) -> bool:
         return bool(self.value)
 
+    def __repr__(self) -> str:
+        return f"<Done: awaiting it gives {self.value!r}>"
+
 
 class Waiting(Generic[T]):
     """An awaitable of something that was accepted and is under way; true until it is known.
@@ -62,6 +65,9 @@ class Waiting(Generic[T]):
 
     def __bool__(self) -> bool:
         return True
+
+    def __repr__(self) -> str:
+        return "<Waiting: await it>"
 
 
 class Home:

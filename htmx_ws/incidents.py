@@ -126,7 +126,11 @@ INCIDENTS: Final[Mapping[str, Incident]] = {
         _ERROR, "%r: the connect hook %s failed", "failure", _BACK, 1013
     ),
     "bad address": Incident(
-        _WARNING, "%r: its address does not fit %s: %s", "refused", _STAYS, 4400
+        _WARNING,
+        "%r: its address does not fit %s: %s (its path gives %s, all else its query)",
+        "refused",
+        _STAYS,
+        4400,
     ),
     "disconnect hook failed": Incident(
         _ERROR,
@@ -220,15 +224,15 @@ INCIDENTS: Final[Mapping[str, Incident]] = {
         _WARNING,
         "This is one of %d processes that serve, and the memory backend is of one alone: what is "
         "published in it reaches only the pages that it serves. Give all of them one backend: "
-        "HtmxWS(backend='redis://...')",
+        "HtmxWS(backend='redis://...'), in Django HTMX_WS['BACKEND']",
         "failure",
         "not the publications of other processes",
     ),
     "unheard": Incident(
         _WARNING,
         "What was published to %r was heard by nobody: this process serves no page, or none yet. "
-        "Where other processes do, give all of them one backend: HtmxWS(backend='redis://...'). "
-        "This is said once",
+        "Where other processes do, give all of them one backend: HtmxWS(backend='redis://...'), in "
+        "Django HTMX_WS['BACKEND']. This is said once",
         "failure",
         "not this publication",
     ),

@@ -496,7 +496,8 @@ class Page:
         except Refused as refused:
             await self.conn.turn_away(refused)
         except (BindingError, LimitError) as error:  # coming back would not help
-            conn.report("bad address", hook.name, error)
+            path = ", ".join(conn.path_params) or "nothing"
+            conn.report("bad address", hook.name, error, path)
             conn.close(refuse("bad address"), "bad query")
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and _is_cancelling():

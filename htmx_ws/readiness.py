@@ -26,6 +26,11 @@ _PURPOSE: Final = "drain"
 
 TOKEN_SECONDS: Final = 60.0
 
+_NO_TOKEN: Final = (
+    "Not drained: it needs a token, as Authorization: Bearer TOKEN. python -m htmx_ws drain sends "
+    "one.\n"
+)
+
 
 class _Live(Protocol):
     @property
@@ -83,8 +88,12 @@ class Readiness:
             return (200, "ready\n") if self._live.is_ready else (503, "draining\n")
         if scope["method"] != "POST":
             return 405, "GET asks whether this process takes pages in, POST drains it.\n"
+        token = _bearer(scope)
         try:
-            unsign(self._keys(), _bearer(scope), "", _PURPOSE)
+            keys = self._keys()
+            if not token:
+                return 403, _NO_TOKEN
+            unsign(keys, token, "", _PURPOSE)
         except BadSignature as error:
             return 403, f"Not drained, by this token: {error}.\n"
         except HtmxWSError as error:

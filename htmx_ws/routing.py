@@ -26,6 +26,7 @@ _CONVERTERS: Final[Converters] = {
     "uuid": (r"[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}", UUID),
 }
 _PARAMETER: Final = re.compile(r"\{([a-zA-Z_][a-zA-Z0-9_]*)(?::([a-zA-Z_][a-zA-Z0-9_]*))?\}")
+_OF_DJANGO: Final = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
 class PathPattern(Protocol):
@@ -46,6 +47,11 @@ class Path:
     def __init__(self, text: str, converters: Converters = _CONVERTERS) -> None:
         if not text.startswith("/"):
             raise RegistrationError(f"The path {text!r} must start with a slash: '/{text}'.")
+        right = _OF_DJANGO.sub(r"{\1}", text)
+        if right != text:
+            raise RegistrationError(
+                f"The path {text!r} is in the syntax of Django: here it is {right!r}."
+            )
         self.text: str = text
         self._converters: dict[str, Callable[[str], Any]] = {}
         pattern, at = "", 0

@@ -34,6 +34,7 @@ from htmx_ws import (
     Limits,
     PageMarkup,
     Refused,
+    RegistrationError,
 )
 from htmx_ws.host import Host
 from htmx_ws.incidents import refuse
@@ -55,6 +56,9 @@ class _Path:
     """A path in Django's syntax: ``ws/chat/<slug:room>/``."""
 
     def __init__(self, text: str) -> None:
+        if "{" in text:
+            right = text.replace("{", "<").replace("}", ">")
+            raise RegistrationError(f"Paths are Django's here: write {right!r}, not {text!r}.")
         self.text = text
         self._pattern = RoutePattern(text.lstrip("/"), is_endpoint=True)
         self.names = frozenset(self._pattern.converters)

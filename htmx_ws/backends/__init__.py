@@ -27,9 +27,10 @@ __all__ = [
 
 
 def from_url(url: str) -> Backend:
-    """Make the backend of an address: ``memory://``, ``redis://``, ``rediss://``, ``nats://``.
+    """Make the backend of an address: ``memory://``, ``redis://``, ``nats://``.
 
-    Raises ``ValueError`` for any other, and ``ModuleNotFoundError`` that names the extra.
+    Redis is at ``rediss://`` and ``unix://`` too, NATS at ``tls://``. Raises ``ValueError`` for
+    any other, and ``ModuleNotFoundError`` that names the extra.
     """
     scheme = url.partition("://")[0] if "://" in url else ""
     try:
@@ -51,5 +52,5 @@ def from_url(url: str) -> Backend:
         ) from error
     raise ValueError(
         f"No backend has an address that begins with {scheme + '://'!r}: it is one of memory://, "
-        "redis://, rediss:// and nats://."
+        "redis://, rediss://, unix://, nats:// and tls://."
     )

@@ -136,6 +136,7 @@ def render(content: object) -> str:
         f"{_article(kind)} is not HTML: send a str of HTML, an object with __html__, a fragment "
         "such as append('#log', ...), None, or a list or generator of these. To show a "
         "value, format it with html('<p>{}</p>', value)"
+        + (". Was an await forgotten?" if hasattr(kind, "__await__") else "")
     )
 
 

@@ -428,7 +428,9 @@ def test_an_address_names_a_backend() -> None:
 
 @pytest.mark.parametrize("url", ["", "http://host", "redis", "host:6379"])
 def test_an_address_of_no_backend_is_an_error_that_lists_them(url: str) -> None:
-    with pytest.raises(ValueError, match=r"memory://, redis://, rediss:// and nats://"):
+    with pytest.raises(
+        ValueError, match=r"memory://, redis://, rediss://, unix://, nats:// and tls"
+    ):
         from_url(url)
 
 

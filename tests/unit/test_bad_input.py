@@ -354,6 +354,8 @@ async def test_a_page_of_the_same_site_connects(how: dict[str, Any]) -> None:
         ("/a?n=one", 4400, "bad query", "does not fit"),
         ("/a?n=1&n=two", 4400, "bad query", "n: Input should be a valid integer"),
         ("/hook/no-uuid", 4400, "bad query", "key: Input should be a valid UUID"),
+        ("/hook/no-uuid", 4400, "bad query", "its path gives key, all else its query"),
+        ("/a?n=one", 4400, "bad query", "its path gives room, all else its query"),
         ("/a?" + "&".join(f"f{n}=" for n in range(1_001)), 4400, "bad query", "The query of"),
     ],
 )

@@ -413,6 +413,16 @@ def test_what_is_no_html_is_refused_and_never_str(content: object, kind: str) ->
     assert "html('<p>{}</p>', value)" in str(raised.value)
 
 
+def test_what_was_not_awaited_is_refused_and_says_so() -> None:
+    async def line() -> str:
+        return "<p>"
+
+    coroutine = line()
+    with pytest.raises(TypeError, match=r"^a coroutine is not HTML: .* Was an await forgotten\?$"):
+        render(coroutine)
+    coroutine.close()
+
+
 def test_what_does_not_keep_its_word_is_refused() -> None:
     with pytest.raises(TypeError):
         render(Empty())

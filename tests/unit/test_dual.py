@@ -22,6 +22,12 @@ async def test_what_is_done_gives_its_value_and_is_as_true_as_that(value: object
     assert await done is value  # as often as one likes
 
 
+async def test_what_is_to_be_awaited_says_so() -> None:
+    """A beginner prints what ``publish`` gives."""
+    assert repr(Done(7)) == "<Done: awaiting it gives 7>"
+    assert repr(Waiting(asyncio.get_running_loop().create_future())) == "<Waiting: await it>"
+
+
 async def test_awaiting_what_is_done_lets_nothing_else_run() -> None:
     ran: list[str] = []
     asyncio.get_running_loop().call_soon(ran.append, "other")

@@ -756,6 +756,7 @@ def test_publishing_from_a_thread_when_the_loop_is_over_counts_and_says_that_nob
     assert isinstance(offsets[0], Done)
     assert offsets[0].value == 1
     assert "heard by nobody" in caplog.text
+    assert "in Django HTMX_WS['BACKEND']" in caplog.text
 
 
 def test_publishing_before_any_start_counts_and_reaches_nobody() -> None:

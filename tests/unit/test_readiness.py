@@ -155,14 +155,8 @@ async def test_the_pages_that_go_are_counted() -> None:
 @pytest.mark.parametrize(
     "headers",
     [
-        [],
-        [BALANCER],
-        [bearer("")],
         [bearer("x.y.z")],
         [bearer("\u00e9.\u20ac")],
-        [(b"authorization", b"\xff")],
-        [bearer(drain_token((SECRET.encode(),)), "Basic")],
-        [(b"cookie", bearer(drain_token((SECRET.encode(),)))[1])],
         [bearer(drain_token((b"another secret than that",)))],
         [bearer(HtmxWS(secret=SECRET).sign("drain", seconds=60))],
         [bearer(HtmxWS(secret=SECRET).new_page())],
@@ -176,6 +170,26 @@ async def test_nobody_else_drains(headers: list[tuple[bytes, bytes]]) -> None:
         assert answer.status == 403
         assert answer.text.startswith("Not drained, by this token: it was not signed here")
         assert live.is_ready
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        [BALANCER],
+        [bearer("")],
+        [(b"authorization", b"\xff")],
+        [bearer(drain_token((SECRET.encode(),)), "Basic")],
+        [(b"cookie", bearer(drain_token((SECRET.encode(),)))[1])],
+    ],
+)
+async def test_who_drains_needs_a_token(headers: list[tuple[bytes, bytes]]) -> None:
+    answer = await ask(an_app().readiness, "POST", headers)
+    assert answer.status == 403
+    assert answer.text == (
+        "Not drained: it needs a token, as Authorization: Bearer TOKEN. python -m htmx_ws drain "
+        "sends one.\n"
+    )
 
 
 async def test_a_token_is_over_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:

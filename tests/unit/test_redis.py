@@ -493,6 +493,11 @@ def test_an_address_that_cannot_be_read_is_refused_and_not_repeated(end: str) ->
     assert "cret" not in str(refused.value)
 
 
+def test_an_option_that_is_none_is_named_with_those_there_are() -> None:
+    with pytest.raises(ValueError, match=r"'prefx'\. .* prefix, outage, queue and those of redis"):
+        RedisBackend("redis://host?prefx=shop")
+
+
 async def test_a_redis_can_be_at_a_path(tmp_path: Path) -> None:
     url = f"unix://{tmp_path}/redis.sock?db=1"
     address = Address.read(f"{url}&prefix=shop", None, None, None)

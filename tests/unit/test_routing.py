@@ -85,7 +85,7 @@ def test_a_path_that_does_not_fit_gives_none(path: str, asked: str) -> None:
     assert Path(path).match(asked) is None
 
 
-@given(st.text().filter(lambda text: "{" not in text and "}" not in text), st.text())
+@given(st.text().filter(lambda text: not {*"{<}"} & {*text}), st.text())
 def test_a_path_without_parameters_matches_itself_alone(text: str, other: str) -> None:
     """Whatever has a meaning in a regular expression is a plain character here."""
     path = Path("/" + text)
@@ -137,7 +137,20 @@ def test_a_brace_that_is_no_parameter_is_an_error(text: str) -> None:
         Path(text)
 
 
-@given(st.text(alphabet="/{}:abint1_ .\n"))
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [("/ws/<slug:room>", "'/ws/{room}'"), ("/<a>/b/<int:c>/", "'/{a}/b/{c}/'")],
+)
+def test_a_path_in_the_syntax_of_django_is_an_error_that_shows_the_right_one(
+    text: str, right: str
+) -> None:
+    """It would be no parameter, and every page be told that there is no such path."""
+    with pytest.raises(RegistrationError, match=f"in the syntax of Django: here it is {right}"):
+        Path(text)
+    assert Path("/a<b").match("/a<b") == {}
+
+
+@given(st.text(alphabet="/{}<>:abint1_ .\n"))
 def test_any_text_is_a_path_or_a_registration_error(text: str) -> None:
     try:
         path = Path(text)

@@ -93,10 +93,11 @@ def _database(url: str) -> int:
         why = ""
     except (ValueError, TypeError) as error:
         # What stands where a port should be may be half of a password.
-        why = "" if "Port" in str(error) else f" {error}"
+        why = "" if "Port" in str(error) else f" {str(error).rstrip('.')}."
     raise ValueError(
         f"The address of Redis cannot be read.{why} It is redis://:PASSWORD@HOST:PORT/NUMBER, "
-        "where a password's / # ? @ and % are written as %2F %23 %3F %40 and %25."
+        "where a password's / # ? @ and % are written as %2F %23 %3F %40 and %25. "
+        "Behind a ? stand options: prefix, outage, queue and those of redis-py."
     )
 
 
