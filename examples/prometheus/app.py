@@ -88,7 +88,7 @@ def count(event: Event) -> None:
 # --- the socket ------------------------------------------------------------------------
 
 live = HtmxWS(backend=os.environ.get("HTMX_WS_BACKEND"), telemetry=count)
-live.room("bar:*")  # so that rooms are counted as these, and not each by its name
+live.room("bar:*")  # so that rooms are counted as these, and not with all others as *
 
 Town = Literal["oslo", "rome"]
 Drink = Literal["tea", "coffee", "cocoa"]

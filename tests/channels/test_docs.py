@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from pathlib import Path
 
@@ -18,6 +19,22 @@ def test_its_code_can_be_read() -> None:
     assert len(blocks) == 7
     for block in blocks:
         ast.parse(block)
+
+
+def test_its_code_imports_what_it_uses() -> None:
+    """Each block but for what the page has made before it, or the reader has."""
+    for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
+        used, made = set[str](), {"application", "http", "line", "live", "request"}
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.Name):
+                (used if isinstance(node.ctx, ast.Load) else made).add(node.id)
+            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                made.add(node.name)
+            elif isinstance(node, (ast.Import, ast.ImportFrom)):
+                made |= {(each.asname or each.name).partition(".")[0] for each in node.names}
+            elif isinstance(node, ast.arg):
+                made.add(node.arg)
+        assert used - made - {*dir(builtins)} == set(), block
 
 
 def test_its_settings_are_those_that_there_are() -> None:

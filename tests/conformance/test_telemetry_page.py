@@ -35,14 +35,16 @@ async def test_its_code_runs_from_top_to_bottom(capsys: pytest.CaptureFixture[st
     listens, both, traces, counts, logs = re.findall(
         r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL
     )
-    names: dict[str, Any] = {"__name__": "telemetry"}
+    names: dict[str, Any] = {}  # of all blocks, each of which imports what it uses
 
-    def run(block: str) -> Any:
-        exec(compile(block, str(PAGE), "exec"), names)
-        return names["live"]
+    def run(block: str, known: dict[str, Any]) -> Any:
+        exec(compile(block, str(PAGE), "exec"), known)
+        names.update(known)
+        return known.get("live")
 
     for block in (listens, traces, counts, both):
-        live = run(block)
+        known = {"__name__": "telemetry"}
+        live = run(block, {**names, **known} if block == both else known)
 
         @live.ws("/chat/{room}")  # type: ignore[untyped-decorator]  # of what the page has
         async def say(msg: str) -> str:
@@ -57,5 +59,5 @@ async def test_its_code_runs_from_top_to_bottom(capsys: pytest.CaptureFixture[st
     slow = names["Event"]("handler.stop", {"seconds": 1.5}, {"handler": "chat.say"})
     names["listen"](slow)
     assert capsys.readouterr().out == "chat.say took 1.5 seconds\n"
-    run(logs)
+    run(logs, {})
     assert logging.getLogger("htmx_ws").isEnabledFor(logging.INFO)

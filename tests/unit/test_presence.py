@@ -23,7 +23,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-import htmx_ws
 from htmx_ws import HtmxWS, presence
 from htmx_ws.backends import MemoryBackend
 from htmx_ws.hub import Hub
@@ -1236,8 +1235,7 @@ async def test_the_list_of_the_guide_is_right_on_every_page(bus: Bus) -> None:
         async with AsyncExitStack() as ending:
             for _ in range(2):
                 live = HtmxWS(backend=OnBus(bus), identify=lambda conn: int(str(conn.query["id"])))
-                names = {name: getattr(htmx_ws, name) for name in htmx_ws.__all__}
-                names["live"] = live
+                names: dict[str, Any] = {"live": live}
                 exec(compile(code, "guide.md", "exec"), names)
                 live.ws("/{room}", conn=names["joined"])(lambda: None)
                 await ending.enter_async_context(live.lifespan())
@@ -1245,7 +1243,9 @@ async def test_the_list_of_the_guide_is_right_on_every_page(bus: Bus) -> None:
             await pass_by(SETTLE_SECONDS + 0.5)
 
             def visit(live: HtmxWS, key: int, name: str) -> Socket:
-                scope = {"user": SimpleNamespace(display_name=name)}
+                known = {"is_authenticated": True, "display_name": name}
+                user = SimpleNamespace(**known if name else {"is_authenticated": False})
+                scope = {"user": user}
                 return Socket(live, f"/lobby?id={key}", scope=scope, timeout=60)
 
             shown: defaultdict[Socket, set[str]] = defaultdict(set)
@@ -1267,6 +1267,9 @@ async def test_the_list_of_the_guide_is_right_on_every_page(bus: Bus) -> None:
                 async with visit(lives[1], 1, "Ann") as again:
                     await until({"1", "2"}, again)
                     await until({"1"}, ann, again)
+                async with visit(lives[1], 3, "") as anybody:
+                    await until({"1", "3"}, ann, anybody)
+                    assert [who.about for who in lives[0].presence("chat:lobby")][1] == "Somebody"
 
 
 # --- the end ---------------------------------------------------------------------------
