@@ -77,6 +77,8 @@ class Rooms(Protocol):
     def join(self, conn: Connection, room: str) -> Awaitable[bool]: ...
     def leave(self, conn: Connection, room: str) -> Awaitable[bool]: ...
     def leave_all(self, conn: Connection) -> None: ...
+    @property
+    def told(self) -> set[tuple[str, str]]: ...
     def forget(self, conn: Connection) -> None: ...
 
 
@@ -203,6 +205,13 @@ class Connection:
             measurements=measurements,
             **attributes,
         )
+
+    def report_once(self, incident: str, *args: object) -> None:
+        """Report what every page of its markup would be reported for: once for its path."""
+        told = (self.route, incident)
+        if told not in self._hub.told:
+            self._hub.told.add(told)
+            self.report(incident, *args)
 
     # --- to the page -------------------------------------------------------------------
 

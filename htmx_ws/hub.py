@@ -86,6 +86,8 @@ class Hub:
         #: By the text of it, in which 5 is what an address says it is.
         self._by_identity: dict[str, dict[Connection, None]] = {}
         self._by_address: Counter[str] = Counter()
+        #: What was told once of the pages of a path: the path's pattern and the incident.
+        self.told: set[tuple[str, str]] = set()
 
     # --- who is here -------------------------------------------------------------------
 

@@ -156,6 +156,30 @@ INCIDENTS: Final[Mapping[str, Incident]] = {
         "gap",
         "the page, loaded again",
     ),
+    "no hello": Incident(
+        _WARNING,
+        "%r has said no hello in %s s, so what is published while such a page is away is lost to "
+        "it: write {{ page.hello }} into the element that has {{ page.connect }}, but into nothing "
+        "that is updated. This is said once for each path",
+        "",
+        "not what it missed, when it is back",
+    ),
+    "stray hello": Incident(
+        _WARNING,
+        "%r says hello, but not in its address that it resumes, so what is published while such a "
+        "page is away is lost to it: write {{ page.connect }} in place of connect_attrs. This is "
+        "said once for each path",
+        "",
+        "not what it missed, when it is back",
+    ),
+    "not joined": Incident(
+        _WARNING,
+        "%r was rendered with its place in %r, and is not in it %s s after it came, so what is "
+        "published there does not reach it: join in the connect hook the rooms that live.page is "
+        "given by rooms=. This is said once for each path",
+        "",
+        "nothing of that room",
+    ),
     "presence hook failed": Incident(_ERROR, "The hook %s of the room %r failed", "failure"),
     "work failed": Incident(_ERROR, "%r: its work %r failed", "failure"),
     "wait cancelled": Incident(_INFO, "%r: what %s waited for was cancelled", ""),

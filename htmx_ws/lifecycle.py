@@ -396,7 +396,9 @@ class Page:
             size = {"bytes": len(text.encode("utf-8", "surrogatepass"))}
             emit(self._telemetry, "frame", size, route=conn.route, dialect=frame.dialect)
         if RESERVED in frame.values:
-            if conn.resume is not None:
+            if conn.resume is None:
+                conn.report_once("stray hello")
+            else:
                 conn.resume.hear(frame.values)
             return None
         handler = self._endpoint.sole or self._endpoint.match(frame)

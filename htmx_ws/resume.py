@@ -38,6 +38,10 @@ __all__ = ["HELLO_SECONDS", "Resume", "cursor_message", "with_cursor"]
 #: How long a room waits for the hello of a page, in seconds.
 HELLO_SECONDS: Final = 1.0
 
+#: After how long it is told that a page still has said no hello, or is not in a room that it was
+#: rendered for, in seconds: no network that works is so slow.
+TELL_SECONDS: Final = 10.0
+
 #: How long a page waits that reloads because there is no other way, at most, in seconds: all pages
 #: of a room may have to, at once.
 RELOAD_SECONDS: Final = 5
@@ -113,8 +117,7 @@ class Resume:
     def begin(self) -> None:
         """Wait for the hello from now on, which comes when the connect hook is done."""
         if self._waits:
-            loop = self._conn.home.loop
-            self._timer = loop.call_later(HELLO_SECONDS, self._go_on_without)
+            self._wait(HELLO_SECONDS, self._go_on_without)
 
     def enter(self, room: str, ready: Awaitable[bool] | None = None) -> None:
         """Take note that the page has joined a resumable room, which is heard once it is ready."""
@@ -173,6 +176,9 @@ class Resume:
         for task in self._tasks:
             task.cancel()
 
+    def _wait(self, seconds: float, then: Callable[[], None]) -> None:
+        self._timer = self._conn.home.loop.call_later(seconds, then)
+
     def _stop_waiting(self) -> None:
         self._waits = False
         if self._timer is not None:
@@ -189,6 +195,9 @@ class Resume:
         self._cursors = {room: Position(*at) for room, at in read.items()}
         tab = values.get(TAB)
         self._stop_waiting()
+        # A page that is back also says where it was in rooms that its handlers have yet to join.
+        if not tab and self._not_joined():
+            self._wait(TELL_SECONDS, self._tell_of_rooms)
         self._hub.tabs.hear(self._conn, tab if isinstance(tab, str) else "")
         for room in list(self.special):
             self._open(room)
@@ -197,9 +206,23 @@ class Resume:
 
     def _go_on_without(self) -> None:
         self._stop_waiting()
+        self._wait(TELL_SECONDS, self._tell_of_silence)
         self._hub.tabs.miss(self._conn)
         for room in list(self.special):
             self._open(room)
+
+    def _tell_of_silence(self) -> None:
+        self._timer = None
+        self._conn.report_once("no hello", TELL_SECONDS)
+
+    def _tell_of_rooms(self) -> None:
+        self._timer = None
+        for room in self._not_joined():
+            self._conn.report_once("not joined", room, TELL_SECONDS)
+
+    def _not_joined(self) -> list[str]:
+        """Give the rooms of which the page says where it is, and in which it is not."""
+        return [room for room in self._cursors or () if room not in self._conn.rooms]
 
     def _open(self, room: str) -> None:
         self._start(room, None if self._cursors is None else self._cursors.get(room))

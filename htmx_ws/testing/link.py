@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from .browser.dom import Element
 from .browser.tab import Event
+from .problems import resumes_by_half
 from .socket import Closed, Denied, Socket
 
 if TYPE_CHECKING:
@@ -99,11 +100,14 @@ class Wire:
     def _opened(self) -> None:
         page = self.page
         self.state, self.attempt, self.code = "open", 0, None
+        before = len(page.frames)
         page.tab.note(f"the socket {self.path} is open")
         page.site.look_at(self.conn)
         page.tab.dispatch(Event(page.client.OPENED, self.element))
         while self._queue and self.state == "open":
             self._write(self._queue.popleft())
+        if (problem := resumes_by_half(self.path, page.frames[before:])) is not None:
+            page.problems.append(problem)
         page.stir()
 
     def _closed(self, code: int, reason: str) -> None:

@@ -7,6 +7,7 @@ shows little of these, and an assertion about something else would not see them.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import traceback
@@ -14,10 +15,23 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
+from urllib.parse import parse_qs, urlsplit
 
+from ..cursor import RESERVED, RESUME
 from ..reflection import forget_cleaned, was_cleaned
 
-__all__ = ["KINDS", "Kind", "Problem", "Typed", "Watch", "closed", "missing", "unreadable", "wiped"]
+__all__ = [
+    "KINDS",
+    "Kind",
+    "Problem",
+    "Typed",
+    "Watch",
+    "closed",
+    "missing",
+    "resumes_by_half",
+    "unreadable",
+    "wiped",
+]
 
 Kind = Literal["exception", "missing", "wiped", "unescaped", "unhandled", "closed"]
 
@@ -102,6 +116,27 @@ def closed(path: str, code: int, reason: str) -> Problem | None:
         "closed",
         f"The application closed the socket {path} with {code}{said}, which the test did not "
         f"expect.\nIf it is meant to, say so: page.expect_close({code})",
+    )
+
+
+def resumes_by_half(path: str, frames: Iterable[str]) -> Problem | None:
+    """A socket that has opened says in one way that its page resumes, and not in the other."""
+    resumes = RESUME in parse_qs(urlsplit(path).query)
+    says_hello = any(RESERVED in json.loads(text) for text in frames)
+    if resumes == says_hello:
+        return None
+    what = (
+        "and the page sent no hello when it opened: write {{ page.hello }} into the element that "
+        "has {{ page.connect }}."
+        if resumes
+        else "and the page sent a hello when it opened: write {{ page.connect }} in place of "
+        "connect_attrs."
+    )
+    says = "says" if resumes else "does not say"
+    return Problem(
+        "missing",
+        f"The address of the socket {path} {says} that the page resumes, {what}\n"
+        "What is published while it is away is lost to it.",
     )
 
 

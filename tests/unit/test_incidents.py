@@ -62,6 +62,12 @@ async def soon(event: asyncio.Event) -> None:
     await asyncio.wait_for(event.wait(), 5)
 
 
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0)
+
+
 async def forever() -> None:
     await asyncio.Event().wait()
 
@@ -650,6 +656,37 @@ async def _(stage: Stage) -> int | None:
         return page.code
 
 
+@scene("no hello")
+async def _(stage: Stage) -> int | None:
+    stage.set()
+    with patch("htmx_ws.resume.HELLO_SECONDS", 0), patch("htmx_ws.resume.TELL_SECONDS", 0):
+        async with stage.page(RESUMES) as page:
+            await until(lambda: stage.live._hub.told)
+            await stage.lives(page)
+            return page.code
+
+
+@scene("stray hello")
+async def _(stage: Stage) -> int | None:
+    stage.set()
+    async with stage.page() as page:
+        await page.send({"htmx-ws": "hello", "htmx-ws-tab": ""})
+        await until(lambda: stage.live._hub.told)
+        await stage.lives(page)
+        return page.code
+
+
+@scene("not joined")
+async def _(stage: Stage) -> int | None:
+    stage.set()
+    with patch("htmx_ws.resume.TELL_SECONDS", 0):
+        async with stage.page(RESUMES) as page:
+            await page.send({"htmx-ws": "hello", "htmx-ws-tab": "", "htmx-ws-at": "7:x:chat:2"})
+            await until(lambda: stage.live._hub.told)
+            await stage.lives(page)
+            return page.code
+
+
 # --- networks and servers --------------------------------------------------------------
 
 
@@ -838,7 +875,7 @@ def test_only_an_incident_with_a_code_closes_a_page() -> None:
 
 
 #: What is called with the name of an incident first.
-CALLS = re.compile(r"(\w+\.)*_?report|refuse|(\w+\.)*(_give_up|_turn_away)")
+CALLS = re.compile(r"(\w+\.)*_?report(_once)?|refuse|(\w+\.)*(_give_up|_turn_away)")
 
 
 def named_in(path: Path) -> Iterator[str]:

@@ -297,6 +297,27 @@ async def test_a_page_without_a_token_of_ours_is_told_that_it_is_the_page_token(
         assert "page token" in str(problem)
 
 
+@VERSION
+async def test_a_page_that_cannot_resume_as_it_is_written_is_told(htmx: str) -> None:
+    live = HtmxWS()
+    live.ws("/ws")(lambda: None)
+    page = await live.page("/ws")
+    plain = f'{live.connect_attrs("/ws")} id="{page.element}"'
+    for markup, said in (
+        (f"<div {page.connect}>{page.hello}</div>", ""),
+        (f"<div {plain}></div>", ""),
+        (f"<div {page.connect}></div>", "{{ page.hello }}"),
+        (f"{page.hello}<div {page.connect}></div>", "{{ page.hello }}"),
+        (f"<div {plain}>{page.hello}</div>", "{{ page.connect }}"),
+    ):
+        async with Page(live, html=markup, htmx=htmx) as shown:
+            shown.drop()
+            await shown.reconnect()
+            found = shown.take_problems()
+        assert [each.kind for each in found] == ["missing"] * (2 if said else 0)
+        assert all(said in str(each) for each in found)
+
+
 async def test_a_visitor_leaves_for_good() -> None:
     live, app = live_site.make()
     async with Page(app) as ann:

@@ -1077,3 +1077,105 @@ async def test_a_page_that_goes_while_it_is_asked_for_joins_nothing() -> None:
     async with story.page("/nobody") as page:
         await page.close()
     assert not story.live._hub._rooms
+
+
+# --- pages that are written wrongly ----------------------------------------------------
+
+
+def has_no_timer(story: Story, which: int = 0) -> bool:
+    """Whether nothing more is to be told of a page."""
+    resume = story.conns[which].resume
+    assert isinstance(resume, module.Resume)
+    return resume._timer is None
+
+
+@pytest.fixture
+def tells_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TELL_SECONDS", 0.1)
+
+
+async def test_of_pages_that_say_no_hello_the_log_tells_once(
+    quick: None, tells_soon: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    story = Story()
+    async with story.page() as page, story.page() as other:
+        for each in (page, other):
+            await nothing_more(each)
+        await until(lambda: has_no_timer(story, 0) and has_no_timer(story, 1))
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "{{ page.hello }}" in record.getMessage()
+
+
+async def test_a_page_whose_hello_is_late_or_that_goes_before_is_not_told_of(
+    quick: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    story = Story()
+    since = await story.position()
+    async with story.page() as page:
+        await story.publish(1)
+        assert (await receive(page, 1))[0] == ["1"]  # it is live without
+        assert not has_no_timer(story)
+        await hello(page, since)
+        assert "outerHTML" in await page.receive()
+        assert has_no_timer(story)
+    async with story.page() as page:
+        await story.publish(2)
+        assert (await receive(page, 1))[0] == ["2"]
+    assert has_no_timer(story, 1)
+    assert not caplog.records
+
+
+async def test_of_a_hello_whose_page_does_not_resume_the_log_tells_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    story = Story()
+    async with story.page("/a") as page, story.page("/a") as other:
+        for each in (page, page, other):
+            await hello(each)
+            await nothing_more(each)
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "{{ page.connect }}" in record.getMessage()
+
+
+async def test_of_a_room_that_a_page_was_rendered_for_and_is_not_in_the_log_tells_once(
+    tells_soon: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    story = Story()
+    async with story.page() as page, story.page() as other:
+        for each in (page, other):
+            await hello(each, "0:x:chat:\nb", "0:x:chat:c", tab="")
+            await nothing_more_but(each, "beforeend:#htmx-ws-hello")
+        await until(lambda: has_no_timer(story, 0) and has_no_timer(story, 1))
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert r"'chat:\nb'" in record.getMessage()
+    assert "rooms=" in record.getMessage()
+
+
+async def test_a_room_that_a_handler_joins_soon_or_has_left_is_not_told_of(
+    tells_soon: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    story = Story()
+    since = await story.position()
+    async with story.page(f"/b?{RESUME}=1") as page, story.page() as other:
+        await hello(page, since, tab="")
+        await page.send(action="join")
+        await hello(other, since, tab="")
+        await other.send(action="leave")
+        await until(lambda: has_no_timer(story, 0) and has_no_timer(story, 1))
+    assert not caplog.records
+
+
+async def test_a_page_that_is_back_says_where_it_was_in_rooms_that_its_handlers_join() -> None:
+    story = Story()
+    async with story.page(f"/b?{RESUME}=1") as page:
+        await hello(page, await story.position(), tab="a tab's token")
+        await nothing_more(page)
+        assert has_no_timer(story)
+
+
+async def nothing_more_but(page: Socket, what: str) -> None:
+    assert what in await page.receive()
+    await nothing_more(page)
