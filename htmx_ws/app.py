@@ -39,7 +39,7 @@ from .rooms import MayJoin, Room, Snapshot
 from .routing import scope_path
 from .security import ALLOW_ALL, Limits, address_of, check_allow_list, check_number, check_origin
 from .shutdown import drain_at_sigterm
-from .signing import check_secrets, sign, unsign
+from .signing import check_secrets, looks_signed, sign, unsign
 from .telemetry import Telemetry
 from .types import ASGIApp, Receive, Scope, Send
 from .wire.serialise import serialise
@@ -67,6 +67,10 @@ _PAGE_TOKEN: Final = "page"
 
 class _BadQuery(Refused):
     """The connect URL of a page cannot be read."""
+
+
+class _BadPageToken(BadSignature):
+    """A page has no token, or one that does not hold."""
 
 
 class HtmxWS:
@@ -379,12 +383,12 @@ class HtmxWS:
         if not wanted:
             return
         if not conn.page:
-            raise BadSignature("it has no page token: see live.new_page() and connect_attrs()")
+            raise _BadPageToken("it has no page token, which live.page() and new_page() make")
         to = wanted(conn) if callable(wanted) else conn.identity
         try:
             unsign(self._keys(), conn.page, "" if to is None else str(to), _PAGE_TOKEN)
         except BadSignature as error:
-            raise BadSignature(f"its page token does not hold: {error}") from None
+            raise _BadPageToken(f"its page token does not hold: {error}") from None
 
     def _keys(self) -> tuple[bytes, ...]:
         if not self._secrets:
@@ -412,7 +416,14 @@ class HtmxWS:
         """Give the attributes of the element that connects to ``url``, on htmx 2 and 4.
 
         ``page`` is the page's own token, of ``new_page()``, by which ``exclude`` leaves it out.
+        Raises ``ValueError`` with ``page_tokens`` where it is none of theirs.
         """
+        if self._page_tokens and not looks_signed(page or ""):
+            raise ValueError(
+                f"The page of {str(url)!r} would be turned away, as page_tokens let in signed ones "
+                "alone: live.connect_attrs(url, page=live.new_page(to=visitor)), or "
+                "live.page(url, to=visitor)."
+            )
         return connect_attrs(url, page=page)
 
     def page(
@@ -626,6 +637,8 @@ class HtmxWS:
             if refused is None:
                 # Not raised: the host would answer what is accepted and closed already.
                 self._report("not let in", endpoint, error=error, route=route)
+            elif isinstance(refused, _BadPageToken):
+                self._report("bad page token", endpoint, refused, route=route)
             elif isinstance(refused, _BadQuery):
                 self._report("bad query", endpoint, refused.__cause__, route=route)
             else:

@@ -58,6 +58,14 @@ INCIDENTS: Final[Mapping[str, Incident]] = {
         _STAYS,
         4400,
     ),
+    "bad page token": Incident(
+        _WARNING,
+        "A page was turned away from %r: %s (HtmxWS(page_tokens=...); to= of live.page and "
+        "live.new_page says whom a page is for)",
+        "handshake.refused",
+        _STAYS,
+        4403,
+    ),
     "turned away": Incident(
         _INFO, "A page was turned away from %r: %s", "handshake.refused", "the refusal's content"
     ),

@@ -17,7 +17,7 @@ from typing import Final
 
 from .errors import BadSignature
 
-__all__ = ["MIN_SECRET", "check_secrets", "sign", "unsign"]
+__all__ = ["MIN_SECRET", "check_secrets", "looks_signed", "sign", "unsign"]
 
 #: A shorter secret can be guessed, in bytes.
 MIN_SECRET: Final = 16
@@ -48,6 +48,11 @@ def sign(
     end = "" if seconds is None else f"{int(time.time() + seconds):x}"
     body = f"{_encode(value.encode())}.{end}"
     return f"{body}.{_signature(keys[0], body, to, purpose)}"
+
+
+def looks_signed(token: str) -> bool:
+    """Whether a text is made as ``sign`` makes them; one that is not will hold for nobody."""
+    return token.count(".") == 2
 
 
 def unsign(keys: tuple[bytes, ...], token: str, to: str, purpose: str = "") -> str:

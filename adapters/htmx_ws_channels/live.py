@@ -187,10 +187,11 @@ class HtmxWS(htmx_ws.HtmxWS):
     ) -> Attributes:
         """Give the attributes of the element that connects to ``url``, on htmx 2 and 4.
 
-        With the ``request`` that the page is rendered for, its token is the page's.
+        With the ``request`` that the page is rendered for, its token is the page's. Raises
+        ``ValueError`` with ``page_tokens`` where it has none.
         """
-        if page is None and request is not None:
-            page = self.token_of(request)
+        if page is None:
+            page = self._token_for(url, request)
         return super().connect_attrs(url, page=page)
 
     def page(
@@ -205,11 +206,23 @@ class HtmxWS(htmx_ws.HtmxWS):
     ) -> PageMarkup:
         """Give the markup of a page that connects to ``url``, and that resumes; see the core's.
 
-        With the ``request`` that the page is rendered for, its token is the page's.
+        With the ``request`` that the page is rendered for, its token is the page's. Raises
+        ``ValueError`` with ``page_tokens`` where nothing says whom it is for.
         """
-        if page is None and request is not None:
-            page = self.token_of(request)
+        if page is None and (request is not None or to == ""):
+            page = self._token_for(url, request)
         return super().page(url, rooms=rooms, element=element, page=page, to=to)
+
+    def _token_for(self, url: object, request: HttpRequest | None) -> str | None:
+        if request is not None:
+            return self.token_of(request)
+        if self._page_tokens:
+            raise ValueError(
+                f"The page of {str(url)!r} would be turned away, as page_tokens let it in for its "
+                "visitor alone: give the request that it is rendered for, request=request; or, "
+                "where there is none, page=live.new_page(to=user.pk)."
+            )
+        return None
 
     def token_of(self, request: HttpRequest) -> str:
         """Give the token of the page that is rendered for a request: one for all its templates.

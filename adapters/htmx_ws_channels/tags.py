@@ -6,7 +6,7 @@ token and the nonce of its content security policy are found there.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from django.templatetags.static import static
 from django.utils.module_loading import import_string
@@ -64,7 +64,12 @@ def connect(context: Context, to: object, **params: Any) -> SafeString:
             )
         url = import_string(place).reverse(url, **params)
     request = context.get("request")
-    token = None if request is None else _token(request)
+    if request is not None:
+        token = _token(request)
+    elif _wants_tokens():
+        raise LookupError(_NO_REQUEST.format("{% htmx_ws_connect %}"))
+    else:
+        token = None
     return mark_safe(connect_attrs(url, page=token).__html__())
 
 
@@ -77,11 +82,20 @@ def page(context: Context) -> SafeString:
     """Write the hidden field by which a form says which page it is of, as ``page_of`` reads it."""
     request = context.get("request")
     if request is None:
-        raise LookupError(
-            "{% htmx_ws_page %} needs the request in the template's context: render(request, ...) "
-            "puts it there, with the context processor django.template.context_processors.request."
-        )
+        raise LookupError(_NO_REQUEST.format("{% htmx_ws_page %}"))
     return mark_safe(page_field(_token(request)))
+
+
+_NO_REQUEST: Final = (
+    "{} needs the request in the template's context: render(request, ...) puts it there, with the "
+    "context processor django.template.context_processors.request."
+)
+
+
+def _wants_tokens() -> bool:
+    """Whether the project's HtmxWS lets in no page without one."""
+    place = setting("LIVE")
+    return place is not None and bool(import_string(place)._page_tokens)
 
 
 def _token(request: Any) -> str:

@@ -107,6 +107,23 @@ async def test_a_part_of_a_page_that_is_rendered_again_has_its_token_while_its_u
         assert page_of(request) == brought  # what the form said is what exclude= is given
 
 
+def test_a_page_that_would_be_turned_away_is_not_written() -> None:
+    """Of a page whose request is not known it is not known either who reads it."""
+    source = "{% load htmx_ws %}<p {% htmx_ws_connect 'chat' %}>"
+    with pytest.raises(LookupError, match="request in the template's context"):
+        engines["django"].from_string(source).render({})
+    with pytest.raises(ValueError, match="request=request"):
+        live.connect_attrs("/ws/chat/")
+    with pytest.raises(ValueError, match="request=request"):
+        live.page("/ws/chat/")
+    live.page("/ws/chat/", to=7)
+    live.page("/ws/chat/", page=live.new_page())
+    live.page("/ws/chat/", request=request_of())
+    with override_settings(HTMX_WS={"LIVE": f"{__name__}.unsigned"}):
+        engines["django"].from_string(source.replace("'chat'", "'/ws/'")).render({})
+    unsigned.page("/ws/chat/")
+
+
 class Named:
     """A user of another kind, known by name."""
 

@@ -171,6 +171,13 @@ async def _(stage: Stage) -> int | None:
     return None
 
 
+@scene("bad page token")
+async def _(stage: Stage) -> int | None:
+    stage.set(secret="s" * 20, page_tokens=True)
+    async with stage.page() as page:
+        return await page.closed()
+
+
 @scene("not let in")
 async def _(stage: Stage) -> int | None:
     def identify(conn: Connection) -> object:

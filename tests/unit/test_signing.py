@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from htmx_ws import BadSignature, Connection, HtmxWS, HtmxWSError, html, new_page
+from htmx_ws import BadSignature, Connection, HtmxWS, HtmxWSError, connect_attrs, html, new_page
 from htmx_ws.testing import Closed, Socket
 
 OLD, NEW = "an old secret of 24 bytes", "a new secret of 24 bytes!"
@@ -132,7 +132,7 @@ def guarded(**how: Any) -> HtmxWS:
 
 def address(live: HtmxWS, page: str, user: str | None = None) -> str:
     """Where a page connects that carries a token, of a visitor."""
-    url = live.connect_attrs("/ws" if user is None else f"/ws?user={user}", page=page)
+    url = connect_attrs("/ws" if user is None else f"/ws?user={user}", page=page)
     return url["hx-ws:connect"]
 
 
@@ -188,17 +188,30 @@ async def test_a_page_without_any_token_or_with_two_is_turned_away() -> None:
 @pytest.mark.parametrize(
     ("page", "said"),
     [
-        ("", "it has no page token: see live.new_page()"),
+        ("", "it has no page token, which live.page()"),
         ("x", "its page token does not hold: it was not signed here, or for somebody else"),
     ],
 )
 async def test_the_log_says_what_is_wrong_with_a_pages_token(
     page: str, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", "htmx_ws")
     live = guarded()
     assert not await gets_in(live, address(live, page))
-    assert said in caplog.text
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert said in record.getMessage()
+    assert "to=" in record.getMessage()
+
+
+@pytest.mark.parametrize("token", [None, "", "x", new_page()])
+def test_the_markup_of_a_page_that_would_be_turned_away_is_not_written(token: Any) -> None:
+    live = guarded()
+    with pytest.raises(ValueError, match=r"page=live\.new_page\(to="):
+        live.connect_attrs("/ws", page=token)
+    if token is not None:
+        with pytest.raises(ValueError, match="turned away"):
+            live.page("/ws", page=token)
+    assert HtmxWS().connect_attrs("/ws", page=token) == connect_attrs("/ws", page=token)
 
 
 @given(st.text(max_size=60))

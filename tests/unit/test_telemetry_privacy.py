@@ -164,7 +164,7 @@ async def test_of_a_page_that_is_not_let_in_only_the_cause_is_told(told: list[Ev
         with pytest.raises(Denied):
             await Socket(live, f"/plain/{HERS}?{token}").open()
     assert whys(told) >= {
-        *("turned away", "bad query", "bad origin", "not found", "bad address"),
+        *("bad page token", "bad query", "bad origin", "not found", "bad address"),
         *("connect hook failed", "full"),
     }
 
