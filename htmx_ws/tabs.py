@@ -4,13 +4,15 @@ Ordinary markup opens two sockets on htmx 2, and everything would be shown twice
 token that the page was rendered with; but so do two tabs of one page, which are to live side by
 side. A page that resumes tells them apart itself: at its first hello it is given a token for
 its tab, which its hello says from then on. Without a hello, two sockets of one token that open
-within a second are one page's.
+within a second are one page's. A token stands in the logs of servers, so the sockets of another
+visitor are never of that page, whatever they say.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from hashlib import blake2s
 from typing import Final
 
 from .connection import Connection
@@ -42,7 +44,7 @@ class Tabs:
         its = self._by_page.setdefault(conn.page, {})
         now = conn.home.loop.time()
         if conn.resume is None:
-            for other, opened in its.items():
+            for other, opened in self._others(conn):
                 if other.heir is None and now - opened < TWIN_SECONDS:
                     self._inherit(other, conn)
         its[conn] = now
@@ -57,9 +59,11 @@ class Tabs:
             field = f'<input type="hidden" id="{TAB}" name="{TAB}" value="{tab}" '
             conn.push(Message(f'{field}autocomplete="off" hx-swap-oob="outerHTML">'))
         self._tab_of[conn] = tab
-        conn.place = f"{conn.page} {tab}"
-        for other, opened in its.items():
-            if other is conn or other.heir is not None or other not in self._tab_of:
+        # Other visitors may have read both, and the broker need read none.
+        place = repr((conn.page, tab, _who(conn))).encode()
+        conn.place = blake2s(place, digest_size=12).hexdigest()
+        for other, opened in self._others(conn):
+            if other.heir is not None or other not in self._tab_of:
                 continue
             said = self._tab_of[other]
             if said == tab or (said is None and abs(its[conn] - opened) < TWIN_SECONDS):
@@ -71,7 +75,7 @@ class Tabs:
         if its is None or conn not in its:
             return
         self._tab_of[conn] = None
-        for other, opened in its.items():
+        for other, opened in self._others(conn):
             if self._tab_of.get(other) and abs(its[conn] - opened) < TWIN_SECONDS:
                 self._inherit(conn, other)
                 return
@@ -90,6 +94,15 @@ class Tabs:
         self._by_page.clear()
         self._tab_of.clear()
 
+    def _others(self, conn: Connection) -> list[tuple[Connection, float]]:
+        """Give the other sockets that may be of the same page, and when each opened."""
+        its, who = self._by_page.get(conn.page or "", {}), _who(conn)
+        return [each for each in its.items() if each[0] is not conn and _who(each[0]) == who]
+
     def _inherit(self, older: Connection, newer: Connection) -> None:
         older.inherit_to(newer)
         self._mute(older)
+
+
+def _who(conn: Connection) -> str | None:
+    return None if conn.identity is None else str(conn.identity)

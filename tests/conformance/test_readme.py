@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 from collections.abc import AsyncIterator
@@ -177,6 +178,18 @@ async def test_the_page_tokens_of_the_guide_let_in_what_was_rendered_for_a_sessi
                 assert "there" in await page.receive()
             else:
                 assert await page.closed() == 4403
+
+
+def test_the_filter_of_the_guide_keeps_tokens_out_of_a_log() -> None:
+    log = logging.getLogger("uvicorn.error")
+    run_guide("WithoutTokens")
+    try:
+        line, said = '%s - "WebSocket %s" %d', ("::1", "/ws?htmx-ws-page=a.-_.b&hx=4", 403)
+        record = log.makeRecord(log.name, logging.INFO, "", 0, line, said, None)
+        assert log.filter(record)
+    finally:
+        log.filters.clear()
+    assert record.getMessage() == '::1 - "WebSocket /ws?htmx-ws-page=...&hx=4" 403'
 
 
 async def test_the_test_of_the_guide_passes() -> None:

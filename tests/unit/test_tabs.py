@@ -204,6 +204,53 @@ async def test_a_tabs_token_that_is_too_long_is_replaced() -> None:
         assert len(found[1]) < 40
 
 
+@pytest.mark.parametrize("whose", ["", "&user=eve"])
+@pytest.mark.parametrize("says", ["nothing", "hello", "the other's hello"])
+async def test_a_visitor_who_knows_the_token_of_anothers_page_inherits_nothing_of_it(
+    monkeypatch: pytest.MonkeyPatch, says: str, whose: str
+) -> None:
+    """Tokens stand in the logs of servers: another visitor's socket is another tab."""
+    monkeypatch.setattr(resuming, "HELLO_SECONDS", 0.02)
+    live = HtmxWS(identify=lambda conn: conn.query.get("user"))
+    live.ws("/ws", conn=joined)(say)
+    address = f"/ws?{PAGE}={new_page()}" + ("" if says == "nothing" else f"&{RESUME}=1")
+    async with Socket(live, f"{address}&user=ann") as ann:
+        tab = "" if says == "nothing" else await hello(ann)
+        async with Socket(live, f"{address}{whose}") as eve:
+            if says != "nothing":
+                await hello(eve, tab if says == "the other's hello" else "")
+            assert await texts(eve) == []  # what she says has been heard
+            await live.publish(ROOM, append("#log", html("<i>both</i>")))
+            await live.publish(ROOM, append("#log", html("<i>hers</i>")), to=conns[0])
+            assert await texts(ann) == ["both", "hers"]
+            assert await texts(eve) == ["both"]
+            assert conns[0].heir is None
+            assert conns[1].heir is None
+    assert not live._hub.tabs._by_page
+
+
+@pytest.mark.parametrize("hello_first", [True, False])
+async def test_nor_where_one_of_the_two_says_no_hello(
+    monkeypatch: pytest.MonkeyPatch, hello_first: bool
+) -> None:
+    monkeypatch.setattr(resuming, "HELLO_SECONDS", 0.02)
+    live = HtmxWS(identify=lambda conn: conn.query.get("user"))
+    live.room("kept", history=5)
+    live.ws("/ws", conn=joined)(say)
+    address = f"/ws?{PAGE}={new_page()}&{RESUME}=1"
+    async with (
+        Socket(live, f"{address}&user=ann") as ann,
+        Socket(live, f"{address}&user=eve") as eve,
+    ):
+        if hello_first:
+            await hello(eve)
+        await live.publish("kept", append("#log", html("<i>once</i>")))
+        assert "once" in await ann.receive()  # when it is live without a hello
+        if not hello_first:
+            await hello(eve)
+        assert conns[0].heir is None
+
+
 def test_nothing_is_left_of_pages_that_have_gone() -> None:
     assert not live._hub.tabs._by_page
     assert not live._hub.tabs._tab_of
