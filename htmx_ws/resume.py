@@ -91,8 +91,8 @@ class Resume:
     """
 
     __slots__ = (
-        *("_conn", "_cursors", "_hub", "_opened", "_refusal", "_tasks", "_timer", "_waits"),
-        *("bases", "special"),
+        *("_conn", "_cursors", "_hub", "_left_early", "_opened", "_refusal", "_tasks", "_timer"),
+        *("_waits", "bases", "special"),
     )
 
     def __init__(
@@ -110,6 +110,7 @@ class Resume:
         #: Where rooms began that waited for no hello. Until it comes they get no cursors: one
         #: would say that the page has what came before, too.
         self.bases: dict[str, Position] = {}
+        self._left_early: frozenset[str] = frozenset()  # before the hello, which has its cursors
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._waits = True  # for the hello
@@ -131,11 +132,14 @@ class Resume:
             rooms.pop(room, None)
         # What the page shows of it by then, if anything, is not known here; nor what it shows of
         # the rooms that it came back with and is not in, now that it goes from one to another.
-        cursors, joined = self._cursors or {}, self._conn.rooms
-        for each in list(cursors):
+        joined = self._conn.rooms
+        if self._cursors is None:
+            if room in joined and len(self._left_early) < self._conn.limits.rooms:
+                self._left_early |= {room}
+            return
+        for each in list(self._cursors):
             if each == room or (room in joined and each not in joined):
-                del cursors[each]
-                self._conn.send(remove(f"#{id_of(each)}"))
+                self._take_field(each)
 
     def takes(self, room: str, position: Position) -> bool:
         """Whether a publication to a special room is to be written to the page now."""
@@ -195,6 +199,8 @@ class Resume:
         self._cursors = {room: Position(*at) for room, at in read.items()}
         tab = values.get(TAB)
         self._stop_waiting()
+        for room in self._left_early & self._cursors.keys():
+            self._take_field(room)
         # A page that is back also says where it was in rooms that its handlers have yet to join.
         if not tab and self._not_joined():
             self._wait(TELL_SECONDS, self._tell_of_rooms)
@@ -399,6 +405,12 @@ class Resume:
         assert self._cursors is not None
         self._cursors[room] = at
         self._conn.send(append(f"#{HELLO}", HTML(cursor_field(room, *at))))
+
+    def _take_field(self, room: str) -> None:
+        """Take the cursor of a room out of the page, which begins anew in it."""
+        assert self._cursors is not None
+        del self._cursors[room]
+        self._conn.send(remove(f"#{id_of(room)}"))
 
 
 def _before(position: Position) -> Position:

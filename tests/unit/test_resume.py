@@ -280,6 +280,7 @@ async def test_a_room_that_is_left_before_a_late_hello_is_not_filled_in(quick: N
         backend.during.append(leave)  # when it is asked where the room is
         await left.wait()
         await hello(page, since)
+        assert f"delete:#{id_of(ROOM)}" in await page.receive()
         await nothing_more(page)
 
 
@@ -1077,6 +1078,50 @@ async def test_a_page_that_goes_while_it_is_asked_for_joins_nothing() -> None:
     async with story.page("/nobody") as page:
         await page.close()
     assert not story.live._hub._rooms
+
+
+@pytest.mark.parametrize("when", ["before the hello", "before a late hello"])
+async def test_a_room_that_is_left_before_the_hello_and_joined_again_begins_anew(
+    when: str, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that is left after it: the page shows of it what is not known here."""
+    if when == "before the hello":
+        monkeypatch.setattr(module, "HELLO_SECONDS", 60.0)
+    story = Story(snapshot=lambda conn, room: update("#log", html("<b>now</b>")))
+    since = await story.position()
+    await story.publish("missed")
+    async with story.page() as page:
+        await page.send(action="leave")
+        await page.send(action="join")
+        await nothing_more(page)
+        if when == "before a late hello":
+            await until(lambda: story.conns[0].resume and story.conns[0].resume.bases)
+        await hello(page, since)
+        assert f"delete:#{id_of(ROOM)}" in await page.receive()
+        if when == "before the hello":
+            assert text_in(await page.receive()) == "now"
+        seen = await page.receive()
+        assert "beforeend:#htmx-ws-hello" in seen
+        assert cursors_in(seen)[0].startswith("1:")
+        await nothing_more(page)
+
+
+async def test_of_the_rooms_that_are_left_before_the_hello_no_more_are_remembered_than_it_may_say(
+    quick: None,
+) -> None:
+    story = Story(limits=Limits(rooms=2))
+    story.live.room("*", history=1)
+    async with story.page() as page:
+        await nothing_more(page)
+        (conn,) = story.conns
+        for n in range(5):
+            await conn.join(f"{n}")
+            await conn.leave(f"{n}")
+        assert isinstance(conn.resume, module.Resume)
+        assert len(conn.resume._left_early) == 2
+        await hello(page, f"0:x:{n}")
+        await conn.leave("other")
+        assert "beforeend:#htmx-ws-hello" in await page.receive()
 
 
 # --- pages that are written wrongly ----------------------------------------------------
