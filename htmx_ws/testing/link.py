@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from collections import deque
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
+from ..cursor import HELLO, RESERVED, RESUME
+from . import problems
 from .browser.dom import Element
 from .browser.tab import Event
-from .problems import resumes_by_half
 from .socket import Closed, Denied, Socket
 
 if TYPE_CHECKING:
@@ -106,9 +108,17 @@ class Wire:
         page.tab.dispatch(Event(page.client.OPENED, self.element))
         while self._queue and self.state == "open":
             self._write(self._queue.popleft())
-        if (problem := resumes_by_half(self.path, page.frames[before:])) is not None:
-            page.problems.append(problem)
+        self._look_for_hello(page.frames[before:])
         page.stir()
+
+    def _look_for_hello(self, frames: list[str]) -> None:
+        """See that a page which resumes says so both in its address and by its hello."""
+        page, mark = self.page, f"{RESUME}="
+        if mark in self.url:
+            if not any(RESERVED in json.loads(text) for text in frames):
+                page.problems.append(problems.no_hello(self.path))
+        elif page.find_all(f"#{HELLO}") and not any(mark in wire.url for wire in page.wires):
+            page.problems.append(problems.stray_hello(self.path))
 
     def _closed(self, code: int, reason: str) -> None:
         page = self.page

@@ -7,7 +7,6 @@ shows little of these, and an assertion about something else would not see them.
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import traceback
@@ -15,9 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
-from urllib.parse import parse_qs, urlsplit
 
-from ..cursor import RESERVED, RESUME
 from ..reflection import forget_cleaned, was_cleaned
 
 __all__ = [
@@ -28,7 +25,8 @@ __all__ = [
     "Watch",
     "closed",
     "missing",
-    "resumes_by_half",
+    "no_hello",
+    "stray_hello",
     "unreadable",
     "wiped",
 ]
@@ -119,24 +117,22 @@ def closed(path: str, code: int, reason: str) -> Problem | None:
     )
 
 
-def resumes_by_half(path: str, frames: Iterable[str]) -> Problem | None:
-    """A socket that has opened says in one way that its page resumes, and not in the other."""
-    resumes = RESUME in parse_qs(urlsplit(path).query)
-    says_hello = any(RESERVED in json.loads(text) for text in frames)
-    if resumes == says_hello:
-        return None
-    what = (
-        "and the page sent no hello when it opened: write {{ page.hello }} into the element that "
-        "has {{ page.connect }}."
-        if resumes
-        else "and the page sent a hello when it opened: write {{ page.connect }} in place of "
-        "connect_attrs."
-    )
-    says = "says" if resumes else "does not say"
+def no_hello(path: str) -> Problem:
+    """The address of a socket says that its page resumes, and the page says no hello."""
     return Problem(
         "missing",
-        f"The address of the socket {path} {says} that the page resumes, {what}\n"
-        "What is published while it is away is lost to it.",
+        f"The page sent no hello when its socket {path} opened, so what is published while it is "
+        "away is lost to it. Write {{ page.hello }} into the element that has {{ page.connect }}.",
+    )
+
+
+def stray_hello(path: str) -> Problem:
+    """A page has a hello, and the address of its socket does not say that it resumes."""
+    return Problem(
+        "missing",
+        f"The page has {{{{ page.hello }}}}, and its socket {path} does not resume, so what is "
+        "published while it is away is lost to it. Write {{ page.connect }} in place of "
+        "connect_attrs.",
     )
 
 

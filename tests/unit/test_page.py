@@ -302,13 +302,14 @@ async def test_a_page_that_cannot_resume_as_it_is_written_is_told(htmx: str) -> 
     live = HtmxWS()
     live.ws("/ws")(lambda: None)
     page = await live.page("/ws")
-    plain = f'{live.connect_attrs("/ws")} id="{page.element}"'
+    plain = live.connect_attrs("/ws")
     for markup, said in (
         (f"<div {page.connect}>{page.hello}</div>", ""),
         (f"<div {plain}></div>", ""),
         (f"<div {page.connect}></div>", "{{ page.hello }}"),
         (f"{page.hello}<div {page.connect}></div>", "{{ page.hello }}"),
         (f"<div {plain}>{page.hello}</div>", "{{ page.connect }}"),
+        (f'<div {plain} id="{page.element}">{page.hello}</div>', "{{ page.connect }}"),
     ):
         async with Page(live, html=markup, htmx=htmx) as shown:
             shown.drop()
@@ -316,6 +317,9 @@ async def test_a_page_that_cannot_resume_as_it_is_written_is_told(htmx: str) -> 
             found = shown.take_problems()
         assert [each.kind for each in found] == ["missing"] * (2 if said else 0)
         assert all(said in str(each) for each in found)
+    both = f"<div {page.connect}>{page.hello}</div><div {plain}></div>"
+    async with Page(live, html=both, htmx=htmx) as shown:
+        await shown.until(lambda: [each.state for each in shown.wires] == ["open", "open"])
 
 
 async def test_a_visitor_leaves_for_good() -> None:
