@@ -20,12 +20,12 @@ from os import getpid
 from threading import get_ident
 from typing import Any, Final
 
-from .backends import KEEP_NONE, Backend, Keep, Position, SyncAppender
+from .backends import KEEP_NONE, NOWHERE, Backend, Keep, Position, SyncAppender
 from .connection import Connection, release_spare
 from .delivery import Delivery, id_of
 from .dual import Done, Home, Waiting
 from .ending import HURRY_SECONDS
-from .errors import HtmxWSError, LimitError, Refused
+from .errors import BackendError, HtmxWSError, LimitError, Refused
 from .incidents import refuse, report
 from .peers import ROOM, Peers, Said
 from .presence import Presence, Roll
@@ -39,6 +39,9 @@ __all__ = ["Hub"]
 
 #: How long stopping waits for the pages that it closes, with their disconnect hooks, in seconds.
 STOP_SECONDS: Final = 15.0
+
+#: How long a page that is rendered waits to be told where its rooms are, in seconds.
+WHERE_SECONDS: Final = 2.0
 
 #: How often draining closes the pages that are due, in seconds, and how many it closes in a
 #: second at least: few pages need no pacing.
@@ -78,6 +81,7 @@ class Hub:
         self._leaving: set[asyncio.Task[None]] = set()
         self._outside: SyncAppender | None = None
         self._warned_of_nobody = False
+        self._warned_of_nowhere = False
         self.delivery: Delivery = Delivery(
             self.rules, self._rooms, strict_html=strict_html, telemetry=telemetry
         )
@@ -508,7 +512,10 @@ class Hub:
         report("gap", room or "all rooms", why, telemetry=self._telemetry, room=pattern)
 
     def where(self, rooms: Iterable[str]) -> Awaitable[dict[str, Position]]:
-        """Say where rooms are now; acts at once on the loop, and blocks in a thread."""
+        """Say where rooms are now, ``NOWHERE`` of those of which the broker does not.
+
+        Acts at once on the loop, and blocks in a thread.
+        """
         rooms, home = tuple(rooms), self._home
         for room in rooms:
             check_room(room)
@@ -517,13 +524,40 @@ class Hub:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            outside = self._appender()
-            return Done({room: outside.position(room) for room in rooms})
+            return Done(self._where_outside(rooms))
         return Waiting(loop.create_task(self._where(rooms)))
 
-    async def _where(self, rooms: Iterable[str]) -> dict[str, Position]:
+    def _where_outside(self, rooms: tuple[str, ...]) -> dict[str, Position]:
+        where, outside = dict.fromkeys(rooms, NOWHERE), self._appender()
+        try:
+            for room in rooms:
+                where[room] = outside.position(room)
+                self._warned_of_nowhere = False
+        except BackendError as error:
+            self._note_nowhere(where, error)
+        return where
+
+    async def _where(self, rooms: tuple[str, ...]) -> dict[str, Position]:
         await self.start()
-        return {room: (await self.backend.history(room, None)).last for room in rooms}
+        where = dict.fromkeys(rooms, NOWHERE)
+        try:
+            async with asyncio.timeout(WHERE_SECONDS):
+                for room in rooms:
+                    where[room] = (await self.backend.history(room, None)).last
+                    self._warned_of_nowhere = False
+        except BackendError as error:
+            self._note_nowhere(where, error)
+        except TimeoutError:
+            self._note_nowhere(where, f"the broker gave no answer in {WHERE_SECONDS} s")
+        return where
+
+    def _note_nowhere(self, where: dict[str, Position], why: object) -> None:
+        if self._warned_of_nowhere:
+            return
+        self._warned_of_nowhere = True
+        unknown = [room for room, at in where.items() if at == NOWHERE]
+        pattern = self.rules.of(unknown[0]).pattern
+        report("nowhere", unknown, why, telemetry=self._telemetry, room=pattern)
 
 
 def check_room(room: object) -> None:

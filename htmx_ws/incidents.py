@@ -277,6 +277,14 @@ INCIDENTS: Final[Mapping[str, Incident]] = {
         "gap",
         "what it would have seen, where its room resumes",
     ),
+    "nowhere": Incident(
+        _WARNING,
+        "A page was rendered without knowing where its rooms %s are: %s. It gets what they are "
+        "then when the broker is there, by their snapshot, or reloads. This is said once until "
+        "that is known again",
+        "gap",
+        "what its rooms are, once the broker is there",
+    ),
     "rendering failed": Incident(
         _ERROR, "%r: rendering a publication to %r failed", "failure", "not this publication"
     ),

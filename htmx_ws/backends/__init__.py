@@ -10,11 +10,12 @@ is one unbroken count: where a broker has lost its memory, another begins.
 
 from __future__ import annotations
 
-from .contract import KEEP_NONE, Backend, History, Keep, Position, Receiver, SyncAppender
+from .contract import KEEP_NONE, NOWHERE, Backend, History, Keep, Position, Receiver, SyncAppender
 from .memory import MemoryBackend
 
 __all__ = [
     "KEEP_NONE",
+    "NOWHERE",
     "Backend",
     "History",
     "Keep",

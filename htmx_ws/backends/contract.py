@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 __all__ = [
     "KEEP_NONE",
+    "NOWHERE",
     "Backend",
     "History",
     "Keep",
@@ -24,6 +25,11 @@ class Position(NamedTuple):
 
     epoch: str
     offset: int
+
+
+#: What stands for the place that a broker could not be asked for: no epoch has this name, so
+#: whatever comes after it cannot be had, and a page that is there gets what the room is now.
+NOWHERE: Final = Position("", 0)
 
 
 class Keep(NamedTuple):

@@ -15,10 +15,12 @@ from typing import Any
 import pytest
 import redis
 
+from htmx_ws import HtmxWS
 from htmx_ws.backends import KEEP_NONE, History, Keep, Position
 from htmx_ws.backends.keeps import Keeps
 from htmx_ws.backends.redis import RedisBackend
 from htmx_ws.errors import BackendError
+from htmx_ws.hub import WHERE_SECONDS
 from htmx_ws.testing import BackendContract
 from htmx_ws.testing.stage import Heard
 
@@ -293,6 +295,29 @@ async def test_a_silent_room_is_asked_about_when_its_connection_was_lost(
 
 
 # --- while Redis is away ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("outage", ["raise", "queue"])
+async def test_pages_are_rendered_and_soon_while_redis_is_away_or_hangs(
+    doomed: RedisServer, outage: str
+) -> None:
+    live = HtmxWS(backend=doomed.url(f"outage={outage}"))
+    live.room("chat:*", history=10)
+
+    async def render() -> str:
+        async with asyncio.timeout(WHERE_SECONDS + 1):
+            return (await live.page("/ws", rooms=[ROOM])).hello
+
+    async with live.lifespan():
+        assert 'value="0::' not in await render()
+        doomed.pause()
+        assert f'value="0::{ROOM}"' in await render()
+        doomed.resume()
+        assert 'value="0::' not in await render()
+        doomed.kill()
+        assert f'value="0::{ROOM}"' in await render()
+        doomed.start()
+        assert 'value="0::' not in await render()
 
 
 async def test_backends_start_and_subscribe_without_redis(

@@ -33,7 +33,7 @@ from htmx_ws.host import Host
 from htmx_ws.incidents import INCIDENTS, refuse, report
 from htmx_ws.security import check_origin
 from htmx_ws.telemetry import EVENTS, Event
-from htmx_ws.testing import Denied, Socket
+from htmx_ws.testing import Denied, FaultyBackend, Socket
 from htmx_ws.types import Message, Receive, Scope, Send
 
 #: What each scene plays: gives the code that its page was closed with, None where it stays.
@@ -650,6 +650,22 @@ async def _(stage: Stage) -> int | None:
     async with stage.page(RESUMES) as page:
         await page.send({"htmx-ws": "hello", "htmx-ws-tab": ""})
         return await page.closed()
+
+
+@scene("nowhere")
+async def _(stage: Stage) -> int | None:
+    backend = FaultyBackend()
+    stage.set(backend=backend)
+    stage.live.room("chat:*", history=10)
+    backend.is_away = True
+    markup = await stage.live.page("/ws", rooms=["chat:1"])
+    backend.is_away = False
+    async with stage.page(RESUMES) as page:
+        said = re.search(r'name="htmx-ws-at"[^>]* value="([^"]*)"', markup.hello)
+        assert said
+        await page.send({"htmx-ws": "hello", "htmx-ws-at": said[1]})
+        assert "refresh" in await page.receive()
+        return page.code
 
 
 @scene("no snapshot")

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
-from htmx_ws import HtmxWS, append, html
+from htmx_ws import Connection, HtmxWS, append, html, hub
+from htmx_ws.backends import History, MemoryBackend, Position
+from htmx_ws.errors import BackendError
 from htmx_ws.pages import opening
+from htmx_ws.testing import FaultyBackend, Page
 
 
 def an_app(**how: Any) -> HtmxWS:
@@ -97,6 +100,82 @@ def test_nor_does_a_process_without_a_loop() -> None:
     live = an_app()
     live.publish("chat:a", append("#log", html("<li></li>")))
     assert 'value="1:' in live.page("/ws", rooms=["chat:a"]).hello
+
+
+class Hangs(MemoryBackend):
+    """Answers no question while it hangs, and does not say that it is away either."""
+
+    hangs = True
+
+    async def history(self, room: str, since: Position | None, most: int = 1_000) -> History:
+        if self.hangs:
+            await asyncio.Event().wait()
+        return await super().history(room, since, most)
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_while_the_broker_is_away_pages_are_rendered_and_it_is_said_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, hangs: bool
+) -> None:
+    monkeypatch.setattr(hub, "WHERE_SECONDS", 0.01)
+    broker = Hangs()
+    broker.hangs = hangs
+    faulty = FaultyBackend(broker)
+    faulty.is_away = not hangs
+    live = an_app(backend=faulty)
+    async with live.lifespan():
+        for _ in range(2):
+            hello = (await live.page("/ws", rooms=["chat:a", "chat:b"])).hello
+            assert 'value="0::chat:a"' in hello
+            assert 'value="0::chat:b"' in hello
+            await live.page("/ws")
+        [said] = caplog.messages
+        assert "'chat:a', 'chat:b'" in said
+        faulty.is_away = broker.hangs = False
+        assert 'value="0::' not in (await live.page("/ws", rooms=["chat:a"])).hello
+        faulty.is_away = True
+        await live.page("/ws", rooms=["chat:a"])
+    assert len(caplog.messages) == 2
+
+
+async def test_what_is_published_to_a_page_of_a_bad_day_before_it_connects_is_in_its_snapshot(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    faulty, lines = FaultyBackend(), ["before"]
+    live = HtmxWS(backend=faulty)
+
+    def as_it_is(conn: Connection, room: str) -> Any:
+        return [append("#log", html("<li>{}</li>", line)) for line in lines]
+
+    live.room("chat:*", history=5, snapshot=as_it_is)
+
+    async def joined(conn: Connection) -> None:
+        await conn.join("chat:a")
+
+    live.ws("/ws", conn=joined)(lambda: None)
+    faulty.is_away = True
+    page = await live.page("/ws", rooms=["chat:a"])
+    text = str(html('<div {}>{}<ul id="log"></ul></div>', page.connect, page.hello))
+    faulty.is_away = False
+    lines.append("between")
+    await live.publish("chat:a", append("#log", html("<li>between</li>")))
+    async with Page(live, html=text) as shown:
+        await shown.expect("#log li:last-child", text="between")
+        assert [each.text for each in shown.find_all("#log li")] == ["before", "between"]
+
+
+def test_a_process_without_a_loop_renders_pages_while_the_broker_is_away(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Away:
+        def position(self, room: str) -> Position:
+            raise BackendError("away")
+
+    backend = MemoryBackend()
+    backend.sync = Away  # type: ignore[method-assign,assignment]  # of which no more is asked
+    live = an_app(backend=backend)
+    assert 'value="0::chat:a"' in live.page("/ws", rooms=["chat:a"]).hello
+    assert "'chat:a'" in caplog.text
 
 
 async def test_with_page_tokens_it_is_signed_for_the_visitor() -> None:
