@@ -20,14 +20,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+from .backends import PROCESSES
 from .errors import BackendError
 
 __all__ = ["ROOM", "Peers", "Said"]
 
 _log = logging.getLogger("htmx_ws")
 
-#: The room in which processes talk; no page can join it.
-ROOM: Final = "htmx-ws:processes"
+#: The room in which processes talk.
+ROOM: Final = PROCESSES
 
 #: How often a process says that it is there, and after which silence it is taken for dead.
 BEAT_SECONDS: Final = 10.0
@@ -105,8 +106,8 @@ class Peers:
         """Ask all processes to do something, this one too; awaiting it gives the sum.
 
         One that does not answer within ``ANSWER_SECONDS`` is left out of it. Raises ``TypeError``
-        for what is not JSON; awaiting it raises ``BackendError`` where only this process could be
-        asked.
+        for what is not JSON; awaiting it raises ``BackendError`` where only this process is known
+        to have been asked, which has done it.
         """
         question = secrets.token_urlsafe(6)
         loop = asyncio.get_running_loop()
@@ -134,9 +135,12 @@ class Peers:
                 if error is None:
                     await everybody
         if self.id not in answers:  # the broker is away: what can be done is
-            answers[self.id] = self._answer(what)
-        if error is not None:
-            raise error
+            self._answer(what)
+            why = (
+                error
+                or f"The broker did not hand it back in {ANSWER_SECONDS} s; others may do it yet."
+            )
+            raise BackendError(f"Only this process could be asked. {why}") from error
         return sum(answers.values())
 
     async def have_said(self) -> None:

@@ -32,7 +32,7 @@ from asgiref.sync import async_to_sync
 from channels.layers import InMemoryChannelLayer, get_channel_layer
 from django.core.exceptions import ImproperlyConfigured
 
-from htmx_ws.backends import History, Keep, Position, Receiver, SyncAppender
+from htmx_ws.backends import History, Keep, Position, Receiver, SyncAppender, unplaced
 from htmx_ws.backends.tasks import end
 from htmx_ws.dual import Waiting
 from htmx_ws.errors import BackendError
@@ -177,7 +177,7 @@ class ChannelLayerBackend:
         await end(self._tasks)
         while not self._unsent.empty():
             room, _, _, place = self._unsent.get_nowait()
-            place.set_exception(BackendError(f"What was published to {room!r} was not sent."))
+            place.set_exception(unplaced(room, "was not sent"))
         self._rooms.clear()
         with suppress(Exception):  # a group is let go of in any case, later
             async with asyncio.timeout(STOP_SECONDS):
@@ -316,7 +316,7 @@ class ChannelLayerBackend:
         place: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         if self.loop is None or self._unsent.qsize() >= MOST_WAITING:
             why = "its backend is not started" if self.loop is None else "too many wait already"
-            place.set_exception(BackendError(f"What was published to {room!r} failed: {why}."))
+            place.set_exception(unplaced(room, f"failed: {why}"))
         else:
             self._sent[room] += 1
             self._unsent.put_nowait((room, bytes(payload), self._sent[room], place))

@@ -10,12 +10,24 @@ is one unbroken count: where a broker has lost its memory, another begins.
 
 from __future__ import annotations
 
-from .contract import KEEP_NONE, NOWHERE, Backend, History, Keep, Position, Receiver, SyncAppender
+from .contract import (
+    KEEP_NONE,
+    NOWHERE,
+    PROCESSES,
+    Backend,
+    History,
+    Keep,
+    Position,
+    Receiver,
+    SyncAppender,
+    unplaced,
+)
 from .memory import MemoryBackend
 
 __all__ = [
     "KEEP_NONE",
     "NOWHERE",
+    "PROCESSES",
     "Backend",
     "History",
     "Keep",
@@ -24,6 +36,7 @@ __all__ = [
     "Receiver",
     "SyncAppender",
     "from_url",
+    "unplaced",
 ]
 
 

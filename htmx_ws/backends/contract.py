@@ -8,16 +8,24 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterable, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
+from ..errors import BackendError
+
 __all__ = [
     "KEEP_NONE",
     "NOWHERE",
+    "PROCESSES",
     "Backend",
     "History",
     "Keep",
     "Position",
     "Receiver",
     "SyncAppender",
+    "unplaced",
 ]
+
+#: The room in which processes talk with each other; no page can join it. What is appended to it
+#: waits for no broker that is away: carried out later, it would be what nobody expects any more.
+PROCESSES: Final = "htmx-ws:processes"
 
 
 class Position(NamedTuple):
@@ -57,6 +65,13 @@ class History(NamedTuple):
     last: Position
     payloads: tuple[tuple[int, Any], ...] = ()
     is_whole: bool = True
+
+
+def unplaced(room: str, why: str) -> BackendError:
+    """Make the error of what was appended to a room, and has no place, or may have none."""
+    said = room == PROCESSES
+    what = "said to the other processes" if said else f"published to {room!r}"
+    return BackendError(f"What was {what} {why}.")
 
 
 class Receiver(Protocol):
@@ -116,7 +131,7 @@ class Backend(Protocol):
         room rise, mostly by one. Without ``keep`` the rule holds that fits the room.
 
         Awaiting it raises ``BackendError`` for a payload that has no place, or may have none: as
-        when the broker is away.
+        when the broker is away. One that lets payloads wait for it does not those of ``PROCESSES``.
         """
         ...
 

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 import pytest
 
 from htmx_ws import Connection, HtmxWS, append, html
-from htmx_ws.backends import History, Keep, Position
+from htmx_ws.backends import PROCESSES, History, Keep, Position
 from htmx_ws.backends.nats import NatsBackend
 from htmx_ws.backends.nats.jetstream import Place
 from htmx_ws.backends.nats.stream import Consumer, Incoming
@@ -218,6 +218,26 @@ async def test_what_waits_when_a_process_ends_fails(own_server: NatsServer) -> N
         await backend.append("room", b"1")
     with pytest.raises(BackendError, match="away"):
         await backend.history("room", None)
+
+
+async def test_what_processes_say_to_each_other_waits_for_no_server(
+    own_server: NatsServer,
+) -> None:
+    """A disconnect that is carried out when it is back would close pages that came since."""
+    async with running(own_server.url("outage=queue"), "room", PROCESSES) as (backend, heard):
+        own_server.kill()
+        waits, said = backend.append("room", b"1"), ""
+        async with asyncio.timeout(10):
+            while "the broker is away" not in said:
+                with pytest.raises(BackendError) as raised:
+                    await backend.append(PROCESSES, b"one")
+                said = str(raised.value)
+                assert said.startswith("What was said to the other processes failed: ")
+        own_server.start()
+        await waits
+        await backend.append(PROCESSES, b"two")
+        await heard.in_room(PROCESSES, 1)
+        assert [each.payload for each in heard.rooms[PROCESSES]] == [b"two"]
 
 
 async def test_what_was_appended_before_stopping_is_sent(server: NatsServer) -> None:

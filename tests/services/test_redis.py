@@ -16,11 +16,12 @@ import pytest
 import redis
 
 from htmx_ws import HtmxWS
-from htmx_ws.backends import KEEP_NONE, History, Keep, Position
+from htmx_ws.backends import KEEP_NONE, PROCESSES, History, Keep, Position
 from htmx_ws.backends.keeps import Keeps
 from htmx_ws.backends.redis import RedisBackend
 from htmx_ws.errors import BackendError
 from htmx_ws.hub import WHERE_SECONDS
+from htmx_ws.peers import ANSWER_SECONDS
 from htmx_ws.testing import BackendContract
 from htmx_ws.testing.stage import Heard
 
@@ -357,6 +358,47 @@ async def test_the_queue_is_bounded(doomed: RedisServer, process: Process) -> No
     await asyncio.gather(*queued[:2])
     await heard.in_room(ROOM, 2)
     assert numbers(heard) == [0, 1]
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_what_processes_say_to_each_other_waits_for_no_redis(
+    doomed: RedisServer, process: Process, is_first: bool
+) -> None:
+    """A disconnect that is carried out when Redis is back would close pages that came since."""
+    backend, heard = await process(doomed.url("outage=queue"), ROOM, PROCESSES)
+    await publish(backend, 1)
+    await heard.in_room(ROOM, 1)
+    doomed.kill()
+    queued = [] if is_first else [backend.append(ROOM, b"2", KEEP)]
+    said = [backend.append(PROCESSES, b"one"), backend.append(PROCESSES, b"two")]
+    queued += [backend.append(ROOM, b"3", KEEP)]
+    for each in said:
+        with pytest.raises(
+            BackendError, match=r"^What was said to the other processes may have no"
+        ):
+            await asyncio.wait_for(asyncio.ensure_future(each), 5)
+    with pytest.raises(BackendError, match="What was said"):  # while the others are tried again
+        await backend.append(PROCESSES, b"three")
+    doomed.start()
+    await asyncio.gather(*queued)
+    await backend.append(PROCESSES, b"four", KEEP)  # so that it comes whoever listens when
+    await heard.in_room(PROCESSES, 1)
+    assert [each.payload for each in heard.rooms[PROCESSES]] == [b"four"]
+    assert numbers(heard) == ([1, 3] if is_first else [1, 2, 3])
+
+
+@pytest.mark.parametrize("outage", ["raise", "queue"])
+@pytest.mark.parametrize("hangs", [True, False])
+async def test_without_redis_the_other_processes_cannot_be_asked(
+    doomed: RedisServer, outage: str, hangs: bool
+) -> None:
+    live = HtmxWS(backend=doomed.url(f"outage={outage}"))
+    async with live.lifespan():
+        assert await live.count() == 0
+        doomed.pause() if hangs else doomed.kill()
+        for asking in (live.count(), live.disconnect(user="ann")):
+            with pytest.raises(BackendError, match=r"^Only this process could be asked\. "):
+                await asyncio.wait_for(asyncio.ensure_future(asking), ANSWER_SECONDS + 1)
 
 
 async def test_what_is_in_line_at_the_end_is_appended(

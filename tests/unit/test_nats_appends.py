@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
 
+from htmx_ws.backends import PROCESSES
 from htmx_ws.backends.nats.appends import Append, Appends
 from htmx_ws.errors import BackendError
 
@@ -111,6 +113,32 @@ async def test_where_they_may_wait_they_are_sent_again_in_order() -> None:
     for number, item in enumerate(items):
         appends.answer(item.name, number)
     assert [await item.place for item in items] == [0, 1, 2]
+
+
+async def test_what_is_said_to_other_processes_waits_for_no_broker() -> None:
+    appends = make(may_wait=True)
+    say = partial(appends.put, PROCESSES, b"said", None)
+    assert (await why(say(is_away=True))) == (
+        "What was said to the other processes failed: the broker is away."
+    )
+    answered, sent_first, unsent = say(is_away=False), say(is_away=False), say(is_away=False)
+    await sent(appends, 2)
+    [waits] = put(appends, b"1")
+    appends.answer(answered.name, 1)
+    appends.lose("the connection was lost")
+    assert "the connection was lost; it may have a place or not." in await why(sent_first)
+    assert (await why(unsent)).endswith("failed: the connection was lost.")
+    assert await sent(appends, 1) == [waits]
+
+
+async def test_what_is_said_to_other_processes_is_not_sent_twice() -> None:
+    appends = make(may_wait=True)
+    said = appends.put(PROCESSES, b"said", None, is_away=False)
+    [waits] = put(appends, b"1")
+    await sent(appends, 2)
+    appends.send_again()
+    assert (await why(said)).endswith("gave no answer; it may have a place or not.")
+    assert await sent(appends, 1) == [waits]
 
 
 async def test_where_they_must_not_wait_nothing_is_sent_twice() -> None:

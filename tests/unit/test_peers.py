@@ -648,20 +648,22 @@ async def test_where_the_others_cannot_be_asked_this_one_does_it_and_says_so(
 ) -> None:
     a, b = await settled(start, 1, 20)
     bus.is_away = True
-    with pytest.raises(BackendError, match="the bus is away"):
+    with pytest.raises(BackendError, match=r"Only this process could be asked\. the bus is away"):
         await a.peers.ask(WHAT)
     assert (a.asked, b.asked) == ([WHAT], [])
     assert a.peers._waiting == {}
 
 
-async def test_where_a_question_waits_for_the_broker_this_one_does_it(start: Start) -> None:
+@pytest.mark.parametrize("is_taken", [True, False])
+async def test_where_a_question_does_not_come_back_this_one_does_it_and_says_so(
+    start: Start, is_taken: bool
+) -> None:
+    """Whether the broker has not taken it yet, or hands nothing over."""
     a, b = await settled(start, 1, 20)
-    a.backend.queues = True
-    assert await a.peers.ask(WHAT) == 1
-    assert (a.asked, b.asked) == ([WHAT], [])
-    a.backend.append_all()
-    await b.bus.quiet()
-    assert b.asked == [WHAT]
+    a.backend.queues, a.backend.is_held = not is_taken, is_taken
+    with pytest.raises(BackendError, match=r"Only this process could be asked\. .* in 2\.0 s"):
+        await a.peers.ask(WHAT)
+    assert (a.asked, b.asked) == ([WHAT], [WHAT] * is_taken)
 
 
 # --- the end ---------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from ...dual import Done, Waiting
 from ...errors import BackendError
-from ..contract import History, Keep, Position, Receiver, SyncAppender
+from ..contract import History, Keep, Position, Receiver, SyncAppender, unplaced
 from ..keeps import KEEPS_NOTHING, Keeps
 from ..sync import LoopAppender
 from ..tasks import end
@@ -202,7 +202,7 @@ class NatsBackend:
         why = why or self._refuse(len(data))
         if why is not None:
             place: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-            place.set_exception(BackendError(f"What was published to {room!r} failed: {why}."))
+            place.set_exception(unplaced(room, f"failed: {why}"))
             return Waiting(place)
         return Waiting(self._appends.put(room, data, keep, is_away=self._client is None).place)
 

@@ -14,8 +14,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Final
 
-from ...errors import BackendError
-from ..contract import Keep
+from ..contract import PROCESSES, Keep, unplaced
 
 __all__ = ["Append", "Appends"]
 
@@ -48,16 +47,16 @@ class Append:
     def fail(self, why: str) -> None:
         """Have no place, or perhaps none."""
         if not self.place.done():
-            error = BackendError(f"What was published to {self.room!r} failed: {why}.")
-            self.place.set_exception(error)
+            self.place.set_exception(unplaced(self.room, f"failed: {why}"))
 
 
 class Appends:
     """The appends of one process that wait for their places, in the order of the calls.
 
-    ``may_wait``: whether they wait while the broker is away, ``most`` of them at once; otherwise
-    they fail. ``seconds`` is how long an answer may take; where they may wait, ``late`` is called
-    when one takes longer. ``names_last`` is for how long what is sent again is known by its name.
+    ``may_wait``: whether they wait while the broker is away, ``most`` of them at once; otherwise,
+    and where processes say something to each other, they fail. ``seconds`` is how long an answer
+    may take; where they may wait, ``late`` is called when one takes longer. ``names_last`` is for
+    how long what is sent again is known by its name.
     """
 
     def __init__(
@@ -90,7 +89,7 @@ class Appends:
         """Take an append, in order; it may have failed already."""
         item = Append(f"{self._prefix}-{next(self._numbers)}", room, payload, keep)
         is_full = self._may_wait and len(self) >= self._most
-        if is_away and not self._may_wait:
+        if is_away and not self._waits(item):
             item.fail("the broker is away")
         elif is_full and (is_away or self._is_stuck()):
             item.fail(f"the broker is away, and {len(self)} wait for it already")
@@ -100,6 +99,9 @@ class Appends:
             if self._looking is None:
                 self._look_in(self._seconds)
         return item
+
+    def _waits(self, item: Append) -> bool:
+        return self._may_wait and item.room != PROCESSES
 
     def _is_stuck(self) -> bool:
         oldest = next(iter(self._unanswered.values()), None)
@@ -130,10 +132,8 @@ class Appends:
 
     def lose(self, why: str) -> None:
         """Note that nothing more will be answered: fail what waits, or keep it to be sent again."""
-        if self._may_wait:
-            self.send_again()
-        else:
-            self.fail_all(why)
+        self._fail(why, [item for item in self._all() if not self._waits(item)])
+        self.send_again()
 
     def send_again(self) -> None:
         """Have all that is not answered sent again, in order, if it is known by its name."""
@@ -141,7 +141,9 @@ class Appends:
             return
         self._owes = self._owes or bool(self._unanswered)
         for item in reversed(self._unanswered.values()):
-            if (item.first_sent or 0) < _now() - self._names_last:
+            if not self._waits(item):
+                item.fail(f"the broker gave no answer; {_OR_NOT}")
+            elif (item.first_sent or 0) < _now() - self._names_last:
                 item.fail(f"the broker was away for too long; {_OR_NOT}")
             else:
                 self._unsent.appendleft(item)
@@ -151,12 +153,18 @@ class Appends:
 
     def fail_all(self, why: str) -> None:
         """Fail whatever waits."""
-        for item in self._unanswered.values():
-            item.fail(f"{why}; {_OR_NOT}")
-        for item in self._unsent:
-            item.fail(why)
-        self._unanswered.clear()
-        self._unsent.clear()
+        self._fail(why, self._all())
+
+    def _all(self) -> list[Append]:
+        return [*self._unanswered.values(), *self._unsent]
+
+    def _fail(self, why: str, items: list[Append]) -> None:
+        for item in items:
+            if self._unanswered.pop(item.name, None) is not None:
+                item.fail(f"{why}; {_OR_NOT}")
+            else:
+                self._unsent.remove(item)
+                item.fail(why)
         self._tell()
 
     async def wait_until_quiet(self) -> None:

@@ -12,7 +12,7 @@ from redis.exceptions import NoScriptError, TimeoutError
 from redis.retry import Retry
 
 from ...errors import BackendError
-from ..contract import Keep, Position
+from ..contract import Keep, Position, unplaced
 from .address import FAILURES, Address
 from .calls import Call, Item, Keys, read_answers, read_given
 
@@ -42,9 +42,7 @@ class RedisAppender:
         except FAILURES as failure:
             offset, why = 0, str(failure) or type(failure).__name__
         if not offset:
-            raise BackendError(
-                f"What was published to {room!r} may have no place: {self._address.label}: {why}."
-            )
+            raise unplaced(room, f"may have no place: {self._address.label}: {why}")
         return offset
 
     def position(self, room: str) -> Position:

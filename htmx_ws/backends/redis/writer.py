@@ -15,8 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from redis.exceptions import ResponseError, TimeoutError
 
-from ...errors import BackendError
-from ..contract import Keep
+from ..contract import PROCESSES, Keep, unplaced
 from ..tasks import end
 from .address import FAILURES, Backoff, is_for_now
 from .calls import Given, Item, read_given
@@ -52,6 +51,7 @@ class Writer:
         self._link = link
         self._did = secrets.token_urlsafe(9)
         self._number = 0
+        self._queues = link.address.outage == "queue"
         self._waiting: deque[_Waiting] = deque()
         self._bytes = 0
         self._loop = asyncio.get_running_loop()
@@ -65,7 +65,7 @@ class Writer:
         """Put a payload in line; the future gives its offset, or raises ``BackendError``."""
         each = _Waiting(Item(room, bytes(payload), keep), self._loop.create_future())
         size = len(each.item.payload)
-        why = self._why_not(size)
+        why = self._why_not(room, size)
         if why:
             _fail(each, why)
             return each.future
@@ -75,13 +75,15 @@ class Writer:
         self._work.set()
         return each.future
 
-    def _why_not(self, size: int) -> str:
+    def _why_not(self, room: str, size: int) -> str:
         """Say why nothing more can be put in line, if it cannot."""
-        _, _, outage, queue = self._link.address
         where, count = self._link.address.label, len(self._waiting)
+        queue = self._link.address.queue
         if self._writing.done():
             return f"{where} is not used any more"
-        if self._is_away and outage == "queue" and count >= queue:
+        if room == PROCESSES and self._queues and self.is_stuck and count:
+            return f"{where} is away"
+        if self._is_away and self._queues and count >= queue:
             return f"{where} is away, and {count} others wait for it: {queue} may (queue=)"
         if self._bytes + size > WAITING_BYTES:
             return f"{count} others of {self._bytes} bytes wait for {where}, which is too slow"
@@ -106,7 +108,8 @@ class Writer:
             try:
                 given = await self._append([each.item for each in batch])
             except FAILURES as failure:
-                self._fail_all(f"{self._link.address.label}: {failure or type(failure).__name__}")
+                is_over = not (self._queues and is_for_now(failure))
+                self._fail_all(self._say(failure), but_publications=not is_over)
                 continue
             except Exception as error:
                 _log.exception("What was published could not be sent to Redis")
@@ -119,12 +122,14 @@ class Writer:
                     each.future.set_result(offset)
 
     def _next_batch(self) -> list[_Waiting]:
-        """Give the first of what waits, which goes on to wait."""
+        """Give the first of what waits, which goes on to wait; of one kind, where one kind does."""
         batch: list[_Waiting] = []
         size = 0
         for each in self._waiting:
             size += len(each.item.payload)
             if batch and (size > BATCH_BYTES or len(batch) == BATCH_ITEMS):
+                break
+            if batch and self._queues and _is_said(each) is not _is_said(batch[0]):
                 break
             batch.append(each)
         return batch
@@ -133,7 +138,7 @@ class Writer:
         """Append a batch, and try again as often as the address says."""
         self._number += 1
         call = self._link.keys.append(items, self._did, self._number, DID_MS)
-        queues, tries = self._link.address.outage == "queue", 0
+        queues, tries = self._queues and items[0].room != PROCESSES, 0
         while True:
             try:
                 given = read_given(await self._link.run(call), len(items))
@@ -149,6 +154,8 @@ class Writer:
                 is_first = tries == 1 and not isinstance(failure, (ResponseError, TimeoutError))
                 if not is_for_now(failure) or not (queues or is_first):
                     raise
+                if queues:
+                    self._fail_all(self._say(failure), but_publications=True)
             if queues:
                 await asyncio.sleep(self._backoff.next())
 
@@ -166,14 +173,25 @@ class Writer:
         self._bytes -= len(first.item.payload)
         return first
 
-    def _fail_all(self, why: str) -> None:
+    def _say(self, failure: BaseException) -> str:
+        return f"{self._link.address.label}: {failure or type(failure).__name__}"
+
+    def _fail_all(self, why: str, *, but_publications: bool = False) -> None:
         """Fail all that wait: those behind have waited for the same."""
-        while self._waiting:
-            _fail(self._remove_first(), why)
+        for _ in range(len(self._waiting)):
+            each = self._remove_first()
+            if but_publications and not _is_said(each):
+                self._waiting.append(each)
+                self._bytes += len(each.item.payload)
+            else:
+                _fail(each, why)
+
+
+def _is_said(each: _Waiting) -> bool:
+    """Whether it is for other processes."""
+    return each.item.room == PROCESSES
 
 
 def _fail(each: _Waiting, why: str) -> None:
     if not each.future.done():
-        each.future.set_exception(
-            BackendError(f"What was published to {each.item.room!r} may have no place: {why}.")
-        )
+        each.future.set_exception(unplaced(each.item.room, f"may have no place: {why}"))
