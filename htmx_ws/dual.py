@@ -44,15 +44,18 @@ class Waiting(Generic[T]):
     """An awaitable of something that was accepted and is under way; true until it is known.
 
     ``otherwise`` is what it gives when that is cancelled, as a stream is whose page has gone.
+    ``is_awaited`` says whether somebody has begun to await it, who is told its error.
     """
 
-    __slots__ = ("_future", "_otherwise")
+    __slots__ = ("_future", "_otherwise", "is_awaited")
 
     def __init__(self, future: asyncio.Future[T], otherwise: T = _RAISE) -> None:
         self._future = future
         self._otherwise = otherwise
+        self.is_awaited: bool = False
 
     def __await__(self) -> Generator[Any, None, T]:
+        self.is_awaited = True
         try:
             # A waiter that is cancelled does not take back what others wait for too.
             return (yield from asyncio.shield(self._future).__await__())
@@ -68,6 +71,16 @@ class Waiting(Generic[T]):
 
     def __repr__(self) -> str:
         return "<Waiting: await it>"
+
+    def if_it_fails(self, call: Callable[[BaseException], object]) -> None:
+        """Have its error handed over; then asyncio does not say that nobody has asked for it."""
+
+        def look(future: asyncio.Future[T]) -> None:
+            error = None if future.cancelled() else future.exception()
+            if error is not None:
+                call(error)
+
+        self._future.add_done_callback(look)
 
 
 class Home:

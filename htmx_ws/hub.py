@@ -40,6 +40,10 @@ __all__ = ["Hub"]
 #: How long stopping waits for the pages that it closes, with their disconnect hooks, in seconds.
 STOP_SECONDS: Final = 15.0
 
+#: How long publications that failed are gathered, to be told in one line, in seconds: who awaits
+#: one has begun to by then.
+LOST_SECONDS: Final = 1.0
+
 #: How long a page that is rendered waits to be told where its rooms are, in seconds.
 WHERE_SECONDS: Final = 2.0
 
@@ -81,6 +85,8 @@ class Hub:
         self._leaving: set[asyncio.Task[None]] = set()
         self._outside: SyncAppender | None = None
         self._warned_of_nobody = False
+        self._lost: list[tuple[str, Waiting[int], BaseException]] = []
+        self._telling_lost: asyncio.TimerHandle | None = None
         self._warned_of_nowhere = False
         self.delivery: Delivery = Delivery(
             self.rules, self._rooms, strict_html=strict_html, telemetry=telemetry
@@ -214,7 +220,7 @@ class Hub:
 
     def _make_peers(self) -> Peers:
         return Peers(
-            lambda said: self.backend.append(ROOM, said, KEEP_NONE),
+            lambda said: self._append(ROOM, said, KEEP_NONE),
             answer=self._answer,
             listen=lambda said: self.roll.hear(said),
             forget=lambda peer: self.roll.forget(peer),
@@ -247,6 +253,8 @@ class Hub:
             await self.peers.have_said()
         await self.roll.have_called()
         await self.backend.stop()
+        await asyncio.sleep(0)  # so that it is known what has failed by that
+        self._tell_lost()
         moving: list[asyncio.Task[Any]] = [*self._subscribing.values(), *self._leaving]
         for task in moving:
             task.cancel()
@@ -454,10 +462,39 @@ class Hub:
         payload = self._payload(publication)
         keep, home = self.rules.of(room).keep, self._home_here()
         if home is not None and get_ident() == home.thread:
-            return self.backend.append(room, payload, keep)
+            return self._append(room, payload, keep)
         if home is not None and home.loop.is_running():
-            return home.call(self.backend.append, room, payload, keep, otherwise=0)
+            return home.call(self._append, room, payload, keep, otherwise=0)
         return self._publish_outside(room, payload, keep)
+
+    def _append(self, room: str, payload: Any, keep: Keep) -> Awaitable[int]:
+        """Append, and tell what fails where nobody awaits it."""
+        placing = self.backend.append(room, payload, keep)
+        if isinstance(placing, Done):
+            return placing
+        if not isinstance(placing, Waiting):
+            placing = Waiting(asyncio.ensure_future(placing))
+        placing.if_it_fails(partial(self._note_lost, room, placing))
+        return placing
+
+    def _note_lost(self, room: str, placing: Waiting[int], error: BaseException) -> None:
+        if room == ROOM:  # which is told of by whoever said it
+            return
+        self._lost.append((room, placing, error))
+        if self._telling_lost is None:
+            loop = asyncio.get_running_loop()
+            self._telling_lost = loop.call_later(LOST_SECONDS, self._tell_lost)
+
+    def _tell_lost(self) -> None:
+        if self._telling_lost is not None:
+            self._telling_lost.cancel()
+            self._telling_lost = None
+        lost = [(room, error) for room, placing, error in self._lost if not placing.is_awaited]
+        self._lost.clear()
+        if lost:
+            patterns = sorted({self.rules.of(room).pattern for room, _ in lost})
+            why = str(lost[0][1]).rstrip(".")
+            report("lost", len(lost), patterns, why, telemetry=self._telemetry)
 
     def _home_here(self) -> Home | None:
         """Give where pages are served; None in a process that was forked since: not in that."""

@@ -268,6 +268,14 @@ INCIDENTS: Final[Mapping[str, Incident]] = {
         "failure",
         "not this publication",
     ),
+    "lost": Incident(
+        _WARNING,
+        "%d publications to %s are lost, or may be, and nobody awaited them: %s. Await "
+        "live.publish() to be told by BackendError, or have them wait while a broker is away, by "
+        "?outage=queue",
+        "failure",
+        "not these publications",
+    ),
     "unreadable": Incident(
         _ERROR, "What was published to %r was left out: %s", "failure", "not this publication"
     ),

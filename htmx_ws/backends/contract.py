@@ -71,7 +71,7 @@ def unplaced(room: str, why: str) -> BackendError:
     """Make the error of what was appended to a room, and has no place, or may have none."""
     said = room == PROCESSES
     what = "said to the other processes" if said else f"published to {room!r}"
-    return BackendError(f"What was {what} {why}.")
+    return BackendError(f"What was {what} {why.rstrip('.')}.")
 
 
 class Receiver(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import secrets
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 import redis
 
-from htmx_ws import HtmxWS
+from htmx_ws import HtmxWS, update
 from htmx_ws.backends import KEEP_NONE, PROCESSES, History, Keep, Position
 from htmx_ws.backends.keeps import Keeps
 from htmx_ws.backends.redis import RedisBackend
@@ -422,8 +423,28 @@ async def test_what_is_in_line_when_it_ends_without_redis_is_told(
     await away(backend)
     queued = backend.append(ROOM, b"1", KEEP)
     await backend.stop()
-    with pytest.raises(BackendError, match="is not used any more"):
+    with pytest.raises(BackendError, match="this process ends without redis://"):
         await queued
+
+
+async def test_what_is_in_line_when_an_application_ends_without_redis_is_told_in_one_line(
+    doomed: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    live = HtmxWS(backend=doomed.url("outage=queue"))
+    async with live.lifespan():
+        assert await live.count() == 0
+        doomed.kill()
+        for number in range(3):
+            live.publish(f"chat:{number}", update("#n", str(number)))
+        with pytest.raises(BackendError):
+            await live.count()
+    gc.collect()
+    told = [record for record in caplog.records if "away" not in record.getMessage()[:60]]
+    assert [record.getMessage().partition(" to ")[0] for record in told] == [
+        "The other processes could not be told: What was said",
+        "3 publications",
+    ], caplog.text
+    assert "this process ends" in told[1].getMessage()
 
 
 async def test_a_redis_that_is_full_is_as_good_as_away(

@@ -44,6 +44,26 @@ async def test_what_is_under_way_is_true_until_it_is_known() -> None:
     assert waiting
 
 
+async def test_it_is_known_whether_anybody_has_awaited_it() -> None:
+    future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    waiting = Waiting(future)
+    assert not waiting.is_awaited
+    future.set_result(1)
+    assert await waiting == 1
+    assert waiting.is_awaited
+
+
+@pytest.mark.parametrize("ends_by", ["set_result", "set_exception", "cancel"])
+async def test_an_error_is_handed_over_and_no_other_end_is(ends_by: str) -> None:
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    errors: list[BaseException] = []
+    Waiting(future).if_it_fails(errors.append)
+    error = ZeroDivisionError()
+    getattr(future, ends_by)(*[error][: ends_by != "cancel"])
+    await asyncio.sleep(0)
+    assert errors == ([error] if ends_by == "set_exception" else [])
+
+
 async def test_awaiting_what_is_under_way_raises_its_error() -> None:
     future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
     future.set_exception(ZeroDivisionError())

@@ -594,6 +594,17 @@ async def _(stage: Stage) -> int | None:
             return page.code
 
 
+@scene("lost")
+async def _(stage: Stage) -> int | None:
+    backend = FaultyBackend()
+    stage.set(backend=backend)
+    async with stage.live.lifespan(), stage.page() as page:
+        backend.is_away = True
+        stage.live.publish("chat:1", item("lost"))
+        await stage.lives(page)
+        return page.code
+
+
 @scene("unreadable")
 async def _(stage: Stage) -> int | None:
     stage.set()

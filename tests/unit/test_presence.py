@@ -664,9 +664,9 @@ async def test_who_was_told_of_as_gone_is_there_for_the_grace_and_no_longer(
     await a.hub.stop()
     new = await settled(start)
     await b.hub.stop()
-    await pass_by(GRACE - 1)
+    await pass_by(GRACE - 1.5)
     assert new.look() == ["ann"]
-    await pass_by(1.5)
+    await pass_by(2)
     assert new.look() == []
     assert hooks.said == ["ann joins chat:a", "ann leaves chat:a"]
 

@@ -32,12 +32,12 @@ from htmx_ws import (
 )
 from htmx_ws.backends import KEEP_NONE, Backend, Keep, MemoryBackend
 from htmx_ws.errors import BackendError, HtmxWSError, LimitError
-from htmx_ws.hub import Hub
+from htmx_ws.hub import LOST_SECONDS, Hub
 from htmx_ws.peers import ANSWER_SECONDS, ROOM, SETTLE_SECONDS
 from htmx_ws.publication import MOST_BYTES, Publication
 from htmx_ws.rooms import Room
 from htmx_ws.telemetry import Event
-from htmx_ws.testing import BackendContract, Closed, Socket
+from htmx_ws.testing import BackendContract, Closed, FaultyBackend, Socket
 from htmx_ws.wire.serialise import Message, serialise
 from tests.unit.processes import Bus, OnBus, Page, Process, item, leaping_time, said_in
 
@@ -398,6 +398,57 @@ async def test_while_the_broker_is_away_a_publication_says_so(start: Start, bus:
     process.hub.publish("room", item("also lost"))
     bus.come_back()
     assert await process.hub.publish("room", item("back")) == 1
+
+
+async def test_what_is_lost_and_nobody_awaits_is_told_in_one_line(
+    start: Start, bus: Bus, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[Event] = []
+    process = await start(told=told.append)
+    process.hub.rules.declare(Room("chat:*"))
+    bus.is_away = True
+    for room in ("chat:1", "chat:2", "other"):
+        process.hub.publish(room, item("lost"))
+    held = process.hub.publish("held", item("lost"))
+    await asyncio.sleep(0)
+    with pytest.raises(BackendError):
+        await held
+    with pytest.raises(BackendError):
+        await asyncio.ensure_future(process.hub.publish("held", item("lost")))
+    await asyncio.sleep(LOST_SECONDS + 0.1)
+    [record] = caplog.records
+    assert record.levelno == logging.WARNING
+    said = record.getMessage()
+    assert said.startswith("3 publications to ['*', 'chat:*'] are lost")
+    assert "the bus is away" in said
+    failures = [dict(event.attributes) for event in told if event.name == "failure"]
+    assert failures == [{"why": "lost", "route": None}]
+    with pytest.raises(BackendError):
+        await process.hub.publish("held", item("lost"))
+    await asyncio.sleep(LOST_SECONDS + 0.1)
+    assert len(caplog.records) == 1
+
+
+async def test_what_is_lost_as_a_process_ends_is_told_before_it_has(
+    start: Start, bus: Bus, caplog: pytest.LogCaptureFixture
+) -> None:
+    process = await start()
+    bus.is_away = True
+    process.hub.publish("room", item("lost"))
+    await process.hub.stop()
+    assert any(said.startswith("1 publications to ['*'] are lost") for said in caplog.messages)
+
+
+async def test_a_backend_may_give_any_awaitable(caplog: pytest.LogCaptureFixture) -> None:
+    backend = FaultyBackend()
+    hub = Hub(backend)
+    await hub.start()
+    backend.is_away = True
+    hub.publish("room", item("lost"))
+    with pytest.raises(BackendError):
+        await hub.publish("room", item("lost"))
+    await hub.stop()
+    assert len(caplog.records) == 1
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ class Writer:
                 async with asyncio.timeout(STOP_SECONDS):
                     await self._idle.wait()
         await end([self._writing])
-        self._fail_all(f"{self._link.address.label} is not used any more")
+        self._fail_all(f"this process ends without {self._link.address.label}")
 
     async def _write(self) -> None:
         while True:
