@@ -6,7 +6,8 @@
     ├── FrameError          the page's: a message that is not a frame
     │   └── FrameTooBig     the page's: a message over the size limit
     ├── BindingError        the page's: values that a handler does not take
-    ├── LimitError          the handler's: more rooms than a page may be in, or too long a name
+    ├── LimitError          the handler's: more rooms than a page may be in, too long a name, or
+    │                       too large a publication
     ├── BackendError        nobody's: a broker that is away, or does not take what is published
     └── Refused             nobody's: a connect hook turns the page away
         └── BadSignature    the page's: a token that was not signed here, or is too old
@@ -80,7 +81,10 @@ class BindingError(HtmxWSError, ValueError):
 
 
 class LimitError(HtmxWSError, ValueError):
-    """A page was to go over one of the ``Limits``; the message names it."""
+    """A page was to go over one of the ``Limits``, or a publication over its size.
+
+    The message says which.
+    """
 
 
 class BackendError(HtmxWSError, ConnectionError):

@@ -220,11 +220,15 @@ class Hub:
 
     def _make_peers(self) -> Peers:
         return Peers(
-            lambda said: self._append(ROOM, said, KEEP_NONE),
+            self._say,
             answer=self._answer,
             listen=lambda said: self.roll.hear(said),
             forget=lambda peer: self.roll.forget(peer),
         )
+
+    def _say(self, said: bytes) -> Awaitable[int]:
+        placing = self.backend.append(ROOM, said, KEEP_NONE)
+        return placing if isinstance(placing, Done) else self._watch(ROOM, placing)
 
     def _answer(self, what: Said) -> int:
         """Do what any process asks of all."""
@@ -459,19 +463,21 @@ class Hub:
         """Send content to every page of a room; see ``HtmxWS.publish``."""
         check_room(room)
         publication = self.delivery.publication(room, content, exclude, to, variant)
-        payload = self._payload(publication)
+        payload: Publication | bytes = publication
+        if self.backend.is_shared:
+            payload = publication.pack()
+        else:
+            publication.check_size()  # lest a limit show in production alone
         keep, home = self.rules.of(room).keep, self._home_here()
         if home is not None and get_ident() == home.thread:
-            return self._append(room, payload, keep)
+            placing = self.backend.append(room, payload, keep)
+            return placing if isinstance(placing, Done) else self._watch(room, placing)
         if home is not None and home.loop.is_running():
-            return home.call(self._append, room, payload, keep, otherwise=0)
+            return home.call(self.backend.append, room, payload, keep, otherwise=0)
         return self._publish_outside(room, payload, keep)
 
-    def _append(self, room: str, payload: Any, keep: Keep) -> Awaitable[int]:
-        """Append, and tell what fails where nobody awaits it."""
-        placing = self.backend.append(room, payload, keep)
-        if isinstance(placing, Done):
-            return placing
+    def _watch(self, room: str, placing: Awaitable[int]) -> Awaitable[int]:
+        """Tell what fails where nobody awaits it."""
         if not isinstance(placing, Waiting):
             placing = Waiting(asyncio.ensure_future(placing))
         placing.if_it_fails(partial(self._note_lost, room, placing))
@@ -500,12 +506,6 @@ class Hub:
         """Give where pages are served; None in a process that was forked since: not in that."""
         home = self._home
         return None if home is None or home.process != getpid() else home
-
-    def _payload(self, publication: Publication) -> Publication | bytes:
-        """Give what the backend takes: bytes, where they go to other processes."""
-        if not self.backend.is_shared:
-            return publication
-        return publication.pack()
 
     def _publish_outside(self, room: str, payload: Any, keep: Keep) -> Awaitable[int]:
         """Publish from a process that serves no pages, or none yet."""

@@ -26,6 +26,9 @@ _VERSION: Final = b"1"
 #: As many bytes as every broker takes, with what a backend adds: NATS by default a megabyte.
 MOST_BYTES: Final = 900 * 1024
 
+#: So many characters never are as many bytes: JSON has up to twelve for one, in three dialects.
+_FEW: Final = MOST_BYTES // 36
+
 
 @dataclass(frozen=True, slots=True)
 class Publication:
@@ -58,6 +61,14 @@ class Publication:
         if self.to is not None:
             fields["to"] = self.to
         return _VERSION + json.dumps(fields, separators=(",", ":")).encode()
+
+    def check_size(self) -> None:
+        """Raise ``LimitError`` where other processes could not have it, as it is too large."""
+        size = 0
+        for message in self.messages:
+            size += len(message.text)
+        if size > _FEW:
+            self.pack()
 
     def pack(self) -> bytes:
         """Make the bytes for other processes; raises for what they cannot have."""

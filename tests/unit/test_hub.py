@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 from htmx_ws.backends import Keep, MemoryBackend, Receiver
 from htmx_ws.connection import Connection
 from htmx_ws.dual import Done, Waiting
-from htmx_ws.errors import FragmentError
+from htmx_ws.errors import FragmentError, LimitError
 from htmx_ws.hub import Hub
 from htmx_ws.publication import Publication
 from htmx_ws.reflection import handling
@@ -451,6 +451,12 @@ async def test_an_element_that_can_be_called_is_content_and_no_renderer(hub: Hub
     assert callable(htpy.p(id="a"))
     await hub.publish("room", htpy.p(id="a")["text"])
     assert page.received == ["text"]
+
+
+async def test_what_is_too_large_for_brokers_is_refused_without_one_too(hub: Hub) -> None:
+    with pytest.raises(LimitError, match="limit of 921600"):
+        hub.publish("room", update("#a", "x" * 921_600))
+    assert await hub.publish("room", update("#a", "x" * 900_000)) == 1
 
 
 async def test_a_bare_str_is_refused_where_html_is_strict() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -70,8 +71,21 @@ def test_a_publication_is_bounded() -> None:
     fits = Publication((Message("x" * (MOST_BYTES - 100)),))
     assert len(fits.pack()) <= MOST_BYTES
     over = Publication((Message("x" * MOST_BYTES),))
-    with pytest.raises(LimitError, match="is over the limit of 921600: publish it in pieces"):
-        over.pack()
+    for refuse in (over.pack, over.check_size):
+        with pytest.raises(LimitError, match="is over the limit of 921600: publish it in pieces"):
+            refuse()
+
+
+@pytest.mark.parametrize("has_variants", [False, True])
+@pytest.mark.parametrize("text", ["x", '"', "\N{SNOWMAN}", "\N{PILE OF POO}"])
+def test_its_size_is_that_of_its_bytes_whatever_stands_in_it(text: str, has_variants: bool) -> None:
+    one = len(json.dumps(text)) - 2
+    for most, is_over in ((MOST_BYTES - 1_000, False), (MOST_BYTES, True)):
+        long = text * (most // one // (3 if has_variants else 1))
+        variants = {"2": long, "4": long} if has_variants else None
+        publication = Publication((Message("x"), Message(long, variants=variants)))
+        with pytest.raises(LimitError) if is_over else nullcontext():
+            publication.check_size()
 
 
 @pytest.mark.parametrize("data", [b"", b"2{}", b'{"messages":[]}', b"\xff", b"hello"])
