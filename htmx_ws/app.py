@@ -304,7 +304,11 @@ class HtmxWS:
         return self._hub.roll.look(room)
 
     def count(self, *, user: object = None, room: str | None = None) -> Awaitable[int]:
-        """Count the pages of a visitor, of a room, or all, in all processes; to be awaited."""
+        """Count the pages of a visitor, of a room, or all, in all processes; to be awaited.
+
+        Raises ``HtmxWSError`` in a process that has not started, and ``BackendError`` where the
+        others cannot be asked.
+        """
         return self._hub.ask({"do": "count", "user": user, "room": room, "conn": None})
 
     def disconnect(
@@ -320,7 +324,8 @@ class HtmxWS:
 
         Acts whether it is awaited or not; awaiting it gives how many there were. After 1008 and
         4000 to 4999 htmx stays away, after 1012 it comes back. Works in threads, where it blocks.
-        Raises ``TypeError`` when nothing says which pages are meant.
+        Raises ``TypeError`` when nothing says which pages are meant; awaiting it raises
+        ``BackendError`` where only this process could be asked.
         """
         if user is None and room is None and conn is None:
             raise TypeError("disconnect() takes user=, room= or conn=: which pages to close.")

@@ -138,7 +138,7 @@ class Hub:
     def ask(self, what: dict[str, Any]) -> Awaitable[int]:
         """Have all processes do something with the pages that ``find`` gives; give how many.
 
-        A process that serves none gets no answers, and gives 0; raises ``HtmxWSError`` where
+        A process that has not started gets no answers, and gives 0; raises ``HtmxWSError`` where
         they are all that was wanted.
         """
         if isinstance(what["conn"], Connection):
@@ -159,8 +159,8 @@ class Hub:
     def _ask_outside(self, what: dict[str, Any]) -> Awaitable[int]:
         if what["do"] == "count":
             raise HtmxWSError(
-                "Pages are counted by the processes that serve them, which can be asked from one "
-                "of them only: this one serves none."
+                "Pages are counted by the processes that serve them, and this one is none of them, "
+                "so nobody answers it: count within `async with live.lifespan()`."
             )
         said = json.dumps({"does": "ask", "by": "", "what": what}).encode()
         saying = self._append_outside(ROOM, said, KEEP_NONE)
