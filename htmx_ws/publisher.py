@@ -57,7 +57,11 @@ class Publisher:
     async def apublish(
         self, room: str, content: object, *, exclude: str | Iterable[str] | None = None
     ) -> int:
-        """Publish from an event loop, whichever it is, without holding it up."""
+        """Publish from an event loop, whichever it is, without holding it up; await it.
+
+        Unlike ``live.publish``, which acts at once, it does nothing until it is awaited. Raises
+        what ``publish`` raises.
+        """
         payload = self._pack(room, content, exclude)
         return await asyncio.to_thread(self._appender.append, room, payload)
 
