@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import secrets
 import shutil
 import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ pytestmark = pytest.mark.service
 BACK_SECONDS = 2.0
 KEEP = Keep(1_000)
 ROOM = "chat:lobby"
+DOCS = Path(__file__).parents[2] / "docs/scaling.md"
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +56,20 @@ class TestTheContract(BackendContract):
     @pytest.fixture(autouse=True)
     def _on(self, server: RedisServer) -> None:
         self.url = server.url(f"prefix={secrets.token_hex(4)}")
+
+    def make(self) -> RedisBackend:
+        return RedisBackend(self.url)
+
+
+class TestTheContractWithFewRights(BackendContract):
+    """Those that the docs name are enough."""
+
+    @pytest.fixture(autouse=True)
+    def _on(self, server: RedisServer) -> None:
+        found = re.search(r"(ACL SETUSER shop .*)", DOCS.read_text())
+        assert found
+        ask(server, *found[1].replace("PASSWORD", "pw").split())
+        self.url = server.url("prefix=shop", user="shop:pw@")
 
     def make(self) -> RedisBackend:
         return RedisBackend(self.url)
@@ -425,6 +441,52 @@ async def test_what_is_in_line_when_it_ends_without_redis_is_told(
     await backend.stop()
     with pytest.raises(BackendError, match="this process ends without redis://"):
         await queued
+
+
+@pytest.mark.parametrize(
+    ("rights", "line"),
+    [
+        (("-evalsha", "-eval"), "refuses htmx-ws its scripts: .* 'evalsha'"),
+        (("resetchannels",), "refuses htmx-ws its channels: .* one of the channels"),
+    ],
+    ids=["scripts", "channels"],
+)
+async def test_rights_that_are_missing_are_told_once_and_hold_up_no_start(
+    doomed: RedisServer,
+    process: Process,
+    caplog: pytest.LogCaptureFixture,
+    rights: tuple[str, ...],
+    line: str,
+) -> None:
+    def allow(*rights: str) -> None:
+        ask(doomed, "ACL", "SETUSER", "shop", "on", ">pw", "~*", "&*", "+@all", *rights)
+
+    def told() -> list[str]:
+        return [each for each in caplog.messages if "refuses" in each]
+
+    async def tried(times: int) -> None:
+        """Wait until Redis has refused something so often."""
+        ask(doomed, "ACL", "LOG", "RESET")
+        while sum(each[b"count"] for each in ask(doomed, "ACL", "LOG", protocol=3)) < times:
+            await asyncio.sleep(0.05)
+
+    allow(*rights)
+    async with asyncio.timeout(20):
+        backend, heard = await process(doomed.url(user="shop:pw@"))
+        await tried(3)
+        [said] = told()
+        assert re.search(line, said)
+        assert "is back" not in caplog.text
+        allow()
+        while not numbers(heard):
+            with suppress(BackendError):
+                await publish(backend, 1)
+            await asyncio.sleep(0.05)
+        assert len(told()) == 1
+        allow(*rights)
+        ask(doomed, "CLIENT", "KILL", "TYPE", "pubsub")
+        await tried(3)
+        assert told()[1:] == [said]
 
 
 async def test_what_is_in_line_when_an_application_ends_without_redis_is_told_in_one_line(

@@ -11,7 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError, NoScriptError
 
-from .address import FAILURES, Address
+from .address import FAILURES, Address, is_for_now
 from .calls import Call, Keys
 
 __all__ = ["Link"]
@@ -37,6 +37,7 @@ class Link:
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._loop = asyncio.get_running_loop()
         self._away_since: float | None = None
+        self._refused: dict[str, str] = {}  # what it does not let this process do, and why
 
     @property
     def is_away(self) -> bool:
@@ -49,8 +50,9 @@ class Link:
             try:
                 reply = await self._run(call)
             except FAILURES as failure:
-                self.note_away(failure)
+                self.note_failure("its scripts", failure)
                 raise
+        self.note_taken("its scripts")
         self.note_back()
         return reply
 
@@ -63,9 +65,11 @@ class Link:
         except AttributeError as error:  # redis-py's own, where it is cut off as it begins to write
             raise ConnectionError(f"cut off: {error}") from error
 
-    def note_away(self, failure: BaseException) -> None:
-        """Note that Redis cannot be used."""
-        if self._away_since is None:
+    def note_failure(self, what: str, failure: BaseException) -> None:
+        """Note that something failed: Redis is away, or refuses it, which is said once."""
+        if not is_for_now(failure):
+            self.note_refused(what, failure)
+        elif self._away_since is None:
             self._away_since = self._loop.time()
             _log.warning(
                 "%s is away (%s: %s), and is tried again until it is back",
@@ -73,6 +77,17 @@ class Link:
                 type(failure).__name__,
                 failure,
             )
+
+    def note_refused(self, what: str, failure: BaseException) -> None:
+        """Note what Redis does not let this process do, as it has not the right to."""
+        why = str(failure)
+        if self._refused.get(what) != why:
+            self._refused[what] = why
+            _log.warning("%s refuses htmx-ws %s: %s", self.address.label, what, why)
+
+    def note_taken(self, what: str) -> None:
+        """Note that Redis lets this process do something."""
+        self._refused.pop(what, None)
 
     def note_back(self) -> None:
         """Note that Redis can be used."""

@@ -134,7 +134,7 @@ class Listener:
             try:
                 await self._attend(pubsub, backoff)
             except FAILURES as failure:
-                self._link.note_away(failure)
+                self._link.note_failure("its channels", failure)
             except Exception:
                 _log.exception("Listening to %s failed, and begins again", self._link.address.label)
             finally:
@@ -172,8 +172,9 @@ class Listener:
             return
         try:
             await self._link.client.set(self._link.keys.keeps, write_keeps(self._keeps))
+            self._link.note_taken("the rules of rooms")
         except ResponseError as error:
-            _log.warning("%s keeps no rules of rooms: %s", self._link.address.label, error)
+            self._link.note_refused("the rules of rooms", error)
 
     async def _change(self, pubsub: Any) -> None:
         """Send for rooms, many at once, and for signs of life."""
@@ -213,6 +214,7 @@ class Listener:
             elif said["type"] == "subscribe":
                 backoff.reset()
                 self._is_lost = False
+                self._link.note_taken("its channels")
                 self._confirm(said["channel"])
             turn = (turn + 1) % _TURN
             if not turn:
@@ -272,13 +274,14 @@ class Listener:
                     await self._ask_about(due)
                     backoff.reset()
                     continue
-                except FAILURES as failure:
-                    self._link.note_away(failure)
+                except FAILURES:
+                    pass  # the link has noted it
                 except Exception:
                     _log.exception("Asking %s about rooms failed", self._link.address.label)
                 for channel, room in due.items():
                     if self._rooms.get(channel) is room:
                         self._due.setdefault(channel, room)
+                        self._wait_no_more([room], is_late=True)
                 await asyncio.sleep(backoff.next())
 
     async def _ask_about(self, due: dict[bytes, _Room]) -> None:

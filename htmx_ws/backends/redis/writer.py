@@ -164,7 +164,8 @@ class Writer:
         return self.is_stuck or self._link.is_away
 
     def _note_stuck(self, failure: BaseException) -> None:
-        if not self.is_stuck and isinstance(failure, ResponseError):  # it is there, or none would
+        is_there = isinstance(failure, ResponseError)  # or none would answer
+        if is_there and is_for_now(failure) and not self.is_stuck:
             _log.warning("%s takes nothing: %s", self._link.address.label, failure)
         self.is_stuck = is_for_now(failure)
 
