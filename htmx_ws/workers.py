@@ -2,7 +2,8 @@
 
 No server says how many workers it has. But all of them accept on one listening socket, or on one
 port or path, and on Linux one can see who holds it: the children of one parent are looked at, and
-a parent that only watches over its child, as a reloader does, is none of them.
+a parent that only watches over its child, as a reloader does, is none of them. Nor is a child that
+began at another time: at a reload, as gunicorn's by SIGHUP, that of before works on for a while.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from typing import Final
 __all__ = ["count_workers"]
 
 _PROC: Final = Path("/proc")
+#: How long after each other the workers of one server begin, in seconds.
+TOGETHER_SECONDS: Final = 10.0
+
 _LISTENS: Final = "0A"
 _LISTENS_ON_PATH: Final = "00010000"
 
@@ -26,8 +30,13 @@ def count_workers() -> int:
         ports = _listening()
         own = _ports_of(os.getpid(), ports)
         if own:
+            began = _began(os.getpid())
             siblings = set(_children(os.getppid())) - {os.getpid()}
-            return 1 + sum(not own.isdisjoint(_ports_of(pid, ports)) for pid in siblings)
+            return 1 + sum(
+                not own.isdisjoint(_ports_of(pid, ports))
+                and abs(_began(pid) - began) <= TOGETHER_SECONDS
+                for pid in siblings
+            )
     return 1
 
 
@@ -56,6 +65,12 @@ def _ports_of(pid: int, ports: dict[str, str]) -> set[str]:
                 if inode in ports:
                     found.add(ports[inode])
     return found
+
+
+def _began(pid: int) -> float:
+    """Give when a process began, in seconds since the machine did."""
+    _, _, fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")
+    return int(fields.split()[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def _children(parent: int) -> Iterable[int]:

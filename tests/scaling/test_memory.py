@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
+from htmx_ws.testing import build_frame
 from tests.services.servers import KINDS, Kind, serve_on
 
 pytestmark = pytest.mark.service
@@ -33,3 +37,17 @@ async def test_each_of_two_workers_warns_and_one_worker_does_not(kind: Kind) -> 
         await one.prints("found 1 of us")
         await one.stop()
         assert not [line for line in one.printed if "memory backend" in line]
+
+
+async def test_a_worker_that_takes_over_from_one_that_still_works_does_not_warn() -> None:
+    async with serve_on(
+        _GUNICORN, "tests.scaling.alone:app", environment={"ALONE_TOGETHER": "1"}
+    ) as server:
+        await server.prints("found 1 of us")  # three seconds after its start
+        async with await server.open("/work") as page:
+            await page.send(build_frame({}))
+            await server.prints("at work")
+            os.kill(server.process.pid, signal.SIGHUP)
+            await server.prints("found 1 of us", count=2)
+            await page.wait_closed()
+        assert not [line for line in server.printed if "memory backend" in line]

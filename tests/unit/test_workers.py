@@ -36,17 +36,24 @@ def test_a_process_that_listens_alone_is_one(listening: socket.socket) -> None:
     assert workers._ports_of(os.getpid(), workers._listening())
 
 
-def test_siblings_that_hold_the_socket_are_counted(listening: socket.socket) -> None:
-    """The children are siblings of each other; a parent that holds it too is not counted."""
+@pytest.mark.parametrize(("together", "count"), [(60, 2), (-1, 1)])
+def test_siblings_that_hold_the_socket_are_counted(
+    listening: socket.socket, together: float, count: int
+) -> None:
+    """The children are siblings of each other; a parent that holds it too is not counted.
+
+    Nor is one that began at another time: it is about to be replaced, or has replaced another.
+    """
     with listening:
         descriptor = listening.fileno()
         code = f"""
 import socket, sys
-from htmx_ws.workers import count_workers
+from htmx_ws import workers
+workers.TOGETHER_SECONDS = {together}
 held = socket.socket(fileno={descriptor})
 print("here", flush=True)
 sys.stdin.readline()
-print(count_workers(), flush=True)
+print(workers.count_workers(), flush=True)
 """
         environment = {**os.environ, "PYTHONPATH": str(Path(workers.__file__).parents[1])}
         processes = [
@@ -65,7 +72,7 @@ print(count_workers(), flush=True)
                 assert process.stdout is not None
                 assert process.stdout.readline() == "here\n"
             said, _ = processes[0].communicate("count\n", timeout=20)
-            assert said == "2\n"
+            assert said == f"{count}\n"
         finally:
             for process in processes:
                 process.kill()
