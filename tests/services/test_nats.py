@@ -473,6 +473,15 @@ async def test_tls_is_checked_and_not_done_without(
 # --- who appends -----------------------------------------------------------------------
 
 
+async def test_what_appends_alone_waits_for_no_server(own_server: NatsServer) -> None:
+    own_server.kill()
+    appender = NatsBackend(own_server.url("outage=queue")).sync()
+    with pytest.raises(BackendError, match="the broker is away"):
+        async with asyncio.timeout(10):
+            await asyncio.to_thread(appender.append, "room", b"1")
+    await asyncio.to_thread(appender.close)
+
+
 async def test_what_appends_alone_reads_nothing(own_server: NatsServer) -> None:
     """A task queue's process does not pay for what pages read, and sets no limits for it."""
     async with running(own_server.url("max_age=7200"), "room") as (backend, heard):

@@ -12,6 +12,7 @@ import json
 import logging
 from collections.abc import Awaitable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from time import time
 from typing import Any, Final
 
@@ -293,6 +294,13 @@ class NatsBackend:
 
 
 class _Publisher(NatsBackend):
-    """Appends alone, reads nothing, and leaves a stream's limits to the processes that do."""
+    """Appends alone, reads nothing, and leaves a stream's limits to the processes that do.
+
+    Nothing waits for a server that is away: its process may end before that is back.
+    """
 
     _reads = False
+
+    def __init__(self, url: str, *, connect: Mapping[str, Any] | None = None) -> None:
+        super().__init__(url, connect=connect)
+        self._address = replace(self._address, outage="raise")
