@@ -38,9 +38,9 @@ async def ask_again(
     ``pages`` says when each was last known to be logged in, the longest ago first. An error
     that is no refusal, or no answer, leaves the page where it is: it is asked again next time.
     """
-    clock = asyncio.get_running_loop().time
+    loop = asyncio.get_running_loop()
     while True:
-        now = clock()
+        now = loop.time()
         due = [conn for conn in islice(pages, _AT_ONCE) if pages[conn] + seconds <= now]
         for conn in due:
             del pages[conn]  # to the end of the line
@@ -53,7 +53,7 @@ async def ask_again(
                 conn.report("login unknown", conn.limits.hook_seconds, error=error)
         if not due:
             first = next(iter(pages.values()), None)
-            wait = min(_NOBODY, seconds) if first is None else first + seconds - clock()
+            wait = min(_NOBODY, seconds) if first is None else first + seconds - loop.time()
             await asyncio.sleep(max(0.0, wait))
 
 

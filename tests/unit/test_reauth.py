@@ -16,7 +16,7 @@ from htmx_ws import reauth as reauth_module
 from htmx_ws.host import Host
 from htmx_ws.hub import Hub
 from htmx_ws.reauth import ask_again
-from htmx_ws.testing import Socket
+from htmx_ws.testing import Page, Socket
 from htmx_ws.types import Message
 
 #: Asked again as soon as can be.
@@ -557,6 +557,16 @@ async def test_it_ends_with_the_application_and_begins_again_with_it() -> None:
             assert len(asyncio.all_tasks() - before) == 1
         await asyncio.sleep(0)
         assert asyncio.all_tasks() <= before
+
+
+async def test_time_that_a_test_lets_pass_passes_for_it_too() -> None:
+    live = HtmxWS(reauth=lambda conn: False, reauth_seconds=60)
+    live.ws("/ws")(lambda: item("there"))
+    async with Page(live, html='<div hx-ext="ws" ws-connect="/ws"></div>') as page:
+        await page.advance(59)
+        assert page.closed_with is None
+        await page.advance(2)
+        await page.expect_close(1008)
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), "60"])
