@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Final, Generic, TypeVar
 __all__ = ["Done", "Home", "Waiting"]
 
 T = TypeVar("T")
+Work = Coroutine[Any, Any, Any]
 _RAISE: Final[Any] = object()
 
 
@@ -91,6 +92,9 @@ class Home:
 
     __slots__ = ("loop", "process", "spare", "thread")
 
+    #: The loops that run only when they are asked to, as those of plain tests, and what asks one.
+    on_demand: ClassVar[dict[asyncio.AbstractEventLoop, Callable[[Work], Future[Any]]]] = {}
+
     _last: ClassVar[Home | None] = None
 
     def __init__(self) -> None:
@@ -106,6 +110,19 @@ class Home:
         if home is None or home.loop is not asyncio.get_running_loop():
             home = cls._last = cls()
         return home
+
+    @property
+    def is_here(self) -> bool:
+        """Whether whoever asks runs on this loop."""
+        try:
+            return asyncio.get_running_loop() is self.loop
+        except RuntimeError:
+            return False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing can be run here, as far as is known."""
+        return not self.loop.is_running() and self.loop not in self.on_demand
 
     def call(self, function: Callable[..., Awaitable[T]], *args: Any, otherwise: T) -> Awaitable[T]:
         """Call a function of this home from another thread; ``otherwise`` when it is over.
@@ -152,5 +169,8 @@ class Home:
                 return asyncio.run_coroutine_threadsafe(calling, self.loop)
         except RuntimeError:  # it ended between the question and the call
             pass
+        demand = self.on_demand.get(self.loop)
+        if demand is not None:
+            return demand(calling)
         calling.close()
         return None

@@ -178,7 +178,7 @@ class Hub:
         home = Home.here()
         if self._home is not None and self._home.loop is home.loop:
             return
-        if self._home is not None and self.connections and self._home.loop.is_running():
+        if self._home is not None and self.connections and not self._home.is_over:
             raise RuntimeError(
                 "This HtmxWS serves pages on another event loop that still runs: make one "
                 "HtmxWS for each loop, or serve all pages on one."
@@ -193,13 +193,7 @@ class Hub:
             if self._home is not None:
                 self.is_draining = False
             self._empty = None
-            self._abandoned.clear()
-            self.connections.clear()
-            self._by_identity.clear()
-            self._by_address.clear()
-            self._rooms.clear()
-            self.delivery.clear()
-            self.tabs.clear()
+            self._forget_all()
             self._subscribing.clear()
             await self.backend.start(self, self.rules.keeps())
             self._home = home
@@ -211,6 +205,16 @@ class Hub:
                 self._talking = home.loop.create_task(self.peers.live_on(), context=Context())
         finally:
             self._starting = None
+
+    def _forget_all(self) -> None:
+        """Forget the pages of a loop that has ended."""
+        self._abandoned.clear()
+        self.connections.clear()
+        self._by_identity.clear()
+        self._by_address.clear()
+        self._rooms.clear()
+        self.delivery.clear()
+        self.tabs.clear()
 
     def _make_roll(self) -> Roll:
         def presence_of(room: str) -> Presence | None:
@@ -468,11 +472,12 @@ class Hub:
             payload = publication.pack()
         else:
             publication.check_size()  # lest a limit show in production alone
-        keep, home = self.rules.of(room).keep, self._home_here()
-        if home is not None and get_ident() == home.thread:
+        keep, home = self.rules.of(room).keep, self._home
+        if home is not None and home.is_here:
             placing = self.backend.append(room, payload, keep)
             return placing if isinstance(placing, Done) else self._watch(room, placing)
-        if home is not None and home.loop.is_running():
+        home = self._home_here()
+        if home is not None and not home.is_over:
             return home.call(self.backend.append, room, payload, keep, otherwise=0)
         return self._publish_outside(room, payload, keep)
 
@@ -508,13 +513,20 @@ class Hub:
         return None if home is None or home.process != getpid() else home
 
     def _publish_outside(self, room: str, payload: Any, keep: Keep) -> Awaitable[int]:
-        """Publish from a process that serves no pages, or none yet."""
+        """Publish from a process that serves no pages, or none yet, or none just now."""
         if not self.backend.is_shared:
+            home = self._home_here()
+            if home is not None and self.connections:
+                try:  # it stands still: they hear it when it goes on, should it do so
+                    home.loop.call_soon_threadsafe(self.backend.append, room, payload, keep)
+                    return Done(0)
+                except RuntimeError:  # it is closed
+                    self._forget_all()
             if not self._warned_of_nobody:
                 self._warned_of_nobody = True
                 report("unheard", room, telemetry=self._telemetry)
             # In a process that was forked, the pages are those of the one that it was.
-            is_forked = self._home_here() is not self._home
+            is_forked = home is not self._home
             return Done(0) if is_forked else self.backend.append(room, payload, keep)
         return self._append_outside(room, payload, keep)
 

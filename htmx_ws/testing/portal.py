@@ -2,7 +2,8 @@
 
 So nothing happens to a page between two lines of the test. The loop has a thread of its own,
 and the test's thread, while it waits, does what is asked of it: there Django's tests have
-their database connection with the transaction of the test case.
+their database connection with the transaction of the test case. What the test itself does to
+pages, as by publishing, has the loop run until that is done.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any, TypeVar
+
+from ..dual import Home
 
 __all__ = ["Portal"]
 
@@ -28,15 +31,15 @@ class _Here(Executor):
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         future: Future[T] = Future()
-
-        def work() -> None:
-            try:
-                future.set_result(fn(*args, **kwargs))
-            except BaseException as error:
-                future.set_exception(error)
-
-        self.work.put(work)
+        self.work.put(lambda: _fulfil(future, fn, *args, **kwargs))
         return future
+
+
+def _fulfil(future: Future[T], fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> None:
+    try:
+        future.set_result(fn(*args, **kwargs))
+    except BaseException as error:
+        future.set_exception(error)
 
 
 class Portal:
@@ -55,10 +58,13 @@ class Portal:
 
         async def with_this_thread() -> T:
             loop = asyncio.get_running_loop()
+            Home.on_demand[loop] = self.begin
             asgiref = sys.modules.get("asgiref.sync")
             if asgiref is not None:
-                # Where sync_to_async looks first for the thread that database work belongs to.
+                # Where sync_to_async looks for the thread that database work belongs to: first,
+                # and for tasks that are in no page's context.
                 asgiref.AsyncToSync.executors.current = self._here
+                asgiref.AsyncToSync.loop_thread_executors[loop] = self._here
             runs.set()
             try:
                 return await work
@@ -79,17 +85,37 @@ class Portal:
             self._here.work.put(idle.set)
 
         running = with_this_thread()
-        future = self._pool.submit(self._runner.run, running)
-        future.add_done_callback(ended)
-        runs.wait()
-        while not idle.is_set():
-            self._here.work.get()()
         try:
+            future = self._pool.submit(self._runner.run, running)
+            future.add_done_callback(ended)
+            runs.wait()
+            while not idle.is_set():
+                self._here.work.get()()
             return future.result()
         finally:
-            running.close()  # it never began when the loop is over
+            running.close()  # neither began when the loop is over
+            work.close()
+
+    def begin(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Run a coroutine from any thread: to its end, unless an event loop runs there."""
+        future: Future[T] = Future()
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            _fulfil(future, self.run, work)
+        else:
+            threading.Thread(target=_fulfil, args=(future, self.run, work)).start()
+        return future
 
     def close(self) -> None:
         """End the loop, and what still runs on it."""
-        self._pool.submit(self._runner.close).result()
+        self._pool.submit(self._end).result()
         self._pool.shutdown()
+
+    def _end(self) -> None:
+        loop = self._runner.get_loop()
+        Home.on_demand.pop(loop, None)
+        asgiref = sys.modules.get("asgiref.sync")
+        if asgiref is not None:
+            asgiref.AsyncToSync.loop_thread_executors.pop(loop, None)
+        self._runner.close()

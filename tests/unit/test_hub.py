@@ -765,6 +765,41 @@ def test_publishing_from_a_thread_when_the_loop_is_over_counts_and_says_that_nob
     assert "in Django HTMX_WS['BACKEND']" in caplog.text
 
 
+@pytest.mark.parametrize("of_the_loop", [True, False])
+def test_what_is_published_while_the_loop_stands_still_is_heard_when_it_goes_on(
+    of_the_loop: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    hub = Hub(MemoryBackend())
+
+    async def enter() -> Page:
+        await hub.start()
+        page = Page(hub)
+        await page.conn.join("room")
+        return page
+
+    def publish(text: str) -> None:
+        if of_the_loop:
+            hub.publish("room", item(text))
+        else:
+            thread = threading.Thread(target=hub.publish, args=("room", item(text)))
+            thread.start()
+            thread.join()
+
+    with asyncio.Runner() as runner:
+        page = runner.run(enter())
+        for text in ("a", "b"):
+            publish(text)
+        assert page.received == []
+        runner.run(asyncio.sleep(0))
+        assert page.received == ["a", "b"]
+        assert not caplog.records
+    publish("c")
+    assert page.received == ["a", "b"]
+    assert "heard by nobody" in caplog.text
+    assert not hub.connections
+    assert hub.members("room") == []
+
+
 def test_publishing_before_any_start_counts_and_reaches_nobody() -> None:
     """A module that publishes while it is imported breaks nothing."""
     published = Hub(MemoryBackend()).publish("room", item("a"))

@@ -169,7 +169,7 @@ def test_a_loop_that_is_over_takes_no_more_work() -> None:
 
     portal = Portal()
     portal.run(work())
-    portal._pool.submit(portal._runner.close).result()
+    portal._pool.submit(portal._end).result()
     late = work()
     with pytest.raises(RuntimeError, match="closed"):
         portal.run(late)
