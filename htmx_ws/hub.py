@@ -327,7 +327,11 @@ class Hub:
         may_join = self.rules.of(room).may_join
         if may_join is None:
             return self._put(conn, room)
-        asking = conn.spawn(self._ask_and_join(conn, room, may_join), _join_name(room))
+        # A plain function that joins waits for the answer, in its thread: in that of its own the
+        # rule can be asked.
+        joining = self._ask_and_join(conn, room, may_join)
+        asking = conn.spawn(conn.runtime.background(joining), _join_name(room))
+        asking.add_done_callback(lambda _: joining.close())  # of which Python would warn
         return _Joining(asking, otherwise=False)
 
     def _check_limits(self, conn: Connection, room: str) -> None:
