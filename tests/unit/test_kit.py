@@ -21,6 +21,7 @@ from htmx_ws.testing import (
     assert_published,
     clients,
     publications,
+    time,
 )
 from htmx_ws.testing.browser import gestures
 from htmx_ws.testing.browser.controls import value_of
@@ -98,6 +99,36 @@ async def test_timers_run_in_their_order_and_time_goes_on_from_there() -> None:
     await advance(15)
     assert seen == ["a", "b", "a", "a", "b"] or seen == ["a", "b", "a", "b", "a"]
     await asyncio.gather(*tasks)
+
+
+async def test_no_timers_run_while_a_thread_works() -> None:
+    in_time = asyncio.Event()
+    goes_on = threading.Event()
+
+    async def work() -> None:
+        async with asyncio.timeout(10):
+            await asyncio.to_thread(goes_on.wait, 5)
+            await asyncio.to_thread(threading.get_ident)
+            in_time.set()
+
+    working = asyncio.create_task(work())
+    threading.Timer(0.01, goes_on.set).start()  # while it is advanced
+    await advance(3600)
+    assert in_time.is_set()
+    await working
+
+
+async def test_a_thread_that_waits_for_the_test_does_not_stop_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(time, "_LONGEST", 0.01)
+    goes_on = threading.Event()
+    await advance(0)
+    working = asyncio.create_task(asyncio.to_thread(goes_on.wait, 5))
+    await advance(3600)
+    assert not working.done()
+    goes_on.set()
+    assert await working
 
 
 async def test_what_waits_in_a_page_is_put_off_and_not_repeated() -> None:
