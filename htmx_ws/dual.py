@@ -164,13 +164,13 @@ class Home:
 
     def _begin(self, calling: Coroutine[Any, Any, T]) -> Future[T] | None:
         """Run a coroutine at home; None when the loop is over."""
+        demand = self.on_demand.get(self.loop)
+        if demand is not None:
+            return demand(calling)
         try:
             if self.loop.is_running():
                 return asyncio.run_coroutine_threadsafe(calling, self.loop)
         except RuntimeError:  # it ended between the question and the call
             pass
-        demand = self.on_demand.get(self.loop)
-        if demand is not None:
-            return demand(calling)
         calling.close()
         return None

@@ -15,7 +15,6 @@ from contextlib import asynccontextmanager
 from typing import Any, Self
 
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
-from channels.db import database_sync_to_async
 from django.db import connections
 from django.utils import translation
 
@@ -61,13 +60,27 @@ async def own_thread() -> AsyncGenerator[None, None]:
 async def run_sync(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """Call a function in the thread at hand.
 
-    Channels' way closes old connections before and after each call: those that a generator reads
-    from between its pieces, and those of a TestCase, with its transaction. A thread of ours has
-    no old ones, and closes all at its end.
+    Old connections are closed before and after each call, as Channels does, but not those of a
+    TestCase, with its transaction; nor in a thread of ours, where a generator may read from one
+    between its pieces: that has no old ones, and closes all at its end.
     """
-    is_ours = isinstance(SyncToAsync.thread_sensitive_context.get(None), _Own)
-    run = sync_to_async if is_ours else database_sync_to_async
-    return await run(function)(*args, **kwargs)
+    if isinstance(SyncToAsync.thread_sensitive_context.get(None), _Own):
+        return await sync_to_async(function)(*args, **kwargs)
+    return await sync_to_async(_between_closings)(function, *args, **kwargs)
+
+
+def _between_closings(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    _close_old_connections()
+    try:
+        return function(*args, **kwargs)
+    finally:
+        _close_old_connections()
+
+
+def _close_old_connections() -> None:
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
 
 
 async def _background(work: Coroutine[Any, Any, Any]) -> Any:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..dual import Done, Home
 from ..wire.serialise import serialise
 
 if TYPE_CHECKING:
@@ -69,14 +70,26 @@ def assert_published(
     )
 
 
-async def assert_joined(
+def assert_joined(
     live: HtmxWS, room: str, *, pages: int | None = None, timeout: float = 5.0
-) -> None:
+) -> Awaitable[None]:
     """Wait until pages are in a room: so many, else at least one; fails after ``timeout`` seconds.
 
-    A test without an event loop looks at ``live.members(room)``.
+    To be awaited; in a test without an event loop it blocks.
     """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        home: Home | None = live._hub._home  # pyright: ignore[reportPrivateUsage]
+        if home is None or home.is_over:  # no page is open
+            if pages != 0:
+                raise AssertionError(_not_joined(live, room, 0, pages)) from None
+            return Done(None)
+        return home.call(_joined, live, room, pages, timeout, otherwise=None)
+    return _joined(live, room, pages, timeout)
 
+
+async def _joined(live: HtmxWS, room: str, pages: int | None, timeout: float) -> None:
     def count() -> int:
         return len(live.members(room))
 

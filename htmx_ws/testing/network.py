@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote, urlencode, urljoin, urlsplit
 from uuid import uuid4
 
 from ..types import ASGIApp, Message
+from . import django
 from .browser.forms import File
 from .browser.gestures import Request
 from .problems import Problem, Typed, Watch
@@ -30,11 +31,12 @@ _ADDRESS: Final = "%;,/?:@&=+$-_.!~*'()[]"
 
 @dataclass(frozen=True)
 class Response:
-    """What the application answered."""
+    """What the application answered; ``error`` is what its view raised, as far as that is known."""
 
     status: int
     headers: list[tuple[str, str]]
     body: bytes
+    error: BaseException | None = None
 
     @property
     def text(self) -> str:
@@ -272,7 +274,8 @@ async def _call(site: Site, scope: dict[str, Any], body: bytes) -> Response:
 
     try:
         async with asyncio.timeout(site.timeout):
-            await site.app(scope, receive, send)
+            with django.asking() as raised:
+                await site.app(scope, receive, send)
     except TimeoutError:
         raise TimeoutError(
             f"{scope['method']} {scope['path']} was not answered within {site.timeout} s"
@@ -280,7 +283,8 @@ async def _call(site: Site, scope: dict[str, Any], body: bytes) -> Response:
     if not started:
         raise RuntimeError(f"the application did not answer {scope['method']} {scope['path']}")
     headers = [(n.decode("latin-1").lower(), v.decode("latin-1")) for n, v in started["headers"]]
-    return Response(started["status"], headers, b"".join(chunks))
+    error = raised[-1] if raised else None
+    return Response(started["status"], headers, b"".join(chunks), error)
 
 
 def _encoded(request: Request) -> tuple[str, bytes, list[tuple[str, str]]]:

@@ -34,7 +34,6 @@ __all__ = ["Page"]
 T = TypeVar("T")
 _BASE: Final = "http://testserver/"
 _sites: Final[dict[tuple[int, int], Site]] = {}
-_portals: Final[dict[int, Portal]] = {}
 
 
 class Page:
@@ -158,12 +157,11 @@ class Page:
         return self.__aenter__().__await__()
 
     def __enter__(self) -> Self:
-        self._portal = _portals.setdefault(id(self.app), Portal())
-        self._portal.pages += 1
+        self._portal = Portal.enter()
         try:
             return self._portal.run(self.__aenter__())
         except BaseException:
-            self._close_portal()
+            self._portal.leave()
             raise
 
     def __exit__(
@@ -176,14 +174,7 @@ class Page:
         try:
             self._portal.run(self.__aexit__(kind, error, traceback))
         finally:
-            self._close_portal()
-
-    def _close_portal(self) -> None:
-        assert self._portal is not None
-        self._portal.pages -= 1
-        if not self._portal.pages:
-            self._portal.close()
-            del _portals[id(self.app)]
+            self._portal.leave()
 
     def _run(self, call: str, work: Coroutine[Any, Any, T]) -> Awaitable[T]:
         """Do it now where no event loop runs, else give it to be awaited, and see that it is."""

@@ -9,14 +9,15 @@ pages, as by publishing, has the loop run until that is done.
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from threading import get_ident
+from typing import Any, ClassVar, TypeVar
 
 from ..dual import Home
+from . import django
 
 __all__ = ["Portal"]
 
@@ -43,58 +44,102 @@ def _fulfil(future: Future[T], fn: Callable[..., T], /, *args: Any, **kwargs: An
 
 
 class Portal:
-    """Runs coroutines for a thread without an event loop, all on the same loop."""
+    """Runs coroutines for a thread without an event loop, all on the same loop.
+
+    Another thread that asks meanwhile is served by the same run; when none is under way, it has
+    one of its own.
+    """
+
+    _of_threads: ClassVar[dict[int, Portal]] = {}
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="htmx-ws-pages")
         self._runner = asyncio.Runner()
+        self._loop = self._pool.submit(self._runner.get_loop).result()
         self._here = _Here()
-        self.pages: int = 0
+        self._turn = threading.Condition()
+        self._is_run = False
+        self._pages = 0
+        self._thread = get_ident()
+        Home.on_demand[self._loop] = self.begin
+
+    @classmethod
+    def enter(cls) -> Portal:
+        """Give the one for all pages of this thread."""
+        portal = cls._of_threads.get(get_ident())
+        if portal is None:
+            portal = cls._of_threads[get_ident()] = cls()
+        portal._pages += 1
+        return portal
+
+    def leave(self) -> None:
+        """Take a page's leave: with the last of its thread it ends."""
+        self._pages -= 1
+        if not self._pages:
+            del self._of_threads[self._thread]
+            self.close()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end, and give what it gives."""
-        runs = threading.Event()
-        idle = threading.Event()
 
         async def with_this_thread() -> T:
-            loop = asyncio.get_running_loop()
-            Home.on_demand[loop] = self.begin
-            asgiref = sys.modules.get("asgiref.sync")
-            if asgiref is not None:
-                # Where sync_to_async looks for the thread that database work belongs to: first,
-                # and for tasks that are in no page's context.
-                asgiref.AsyncToSync.executors.current = self._here
-                asgiref.AsyncToSync.loop_thread_executors[loop] = self._here
-            runs.set()
-            try:
-                return await work
-            finally:
-                # What the waiting thread has begun may need the loop to finish; what is asked of
-                # it later waits for the next call.
-                stopped = loop.create_future()
+            django.lend(self._loop, self._here)
+            return await work
 
-                def stop() -> None:
-                    idle.set()
-                    loop.call_soon_threadsafe(stopped.set_result, None)
-
-                self._here.work.put(stop)
-                await stopped
-
-        def ended(_: object) -> None:
-            runs.set()
-            self._here.work.put(idle.set)
-
-        running = with_this_thread()
+        working = with_this_thread()
         try:
-            future = self._pool.submit(self._runner.run, running)
-            future.add_done_callback(ended)
-            runs.wait()
-            while not idle.is_set():
-                self._here.work.get()()
-            return future.result()
-        finally:
-            running.close()  # neither began when the loop is over
+            future = asyncio.run_coroutine_threadsafe(working, self._loop)
+        except RuntimeError:  # it is over
+            working.close()
             work.close()
+            raise
+        future.add_done_callback(self._tell)
+        while self._is_my_turn(future):
+            try:
+                self._run_until(future)
+            finally:
+                self._is_run = False
+                self._tell()
+        return future.result()
+
+    def _is_my_turn(self, future: Future[T]) -> bool:
+        """Wait until a future is done, which is no turn, or the loop stands still."""
+        with self._turn:
+            self._turn.wait_for(lambda: future.done() or not self._is_run)
+            if future.done():
+                return False
+            self._is_run = True
+            return True
+
+    def _tell(self, *_: object) -> None:
+        with self._turn:
+            self._turn.notify_all()
+
+    def _run_until(self, future: Future[T]) -> None:
+        """Run the loop until a future is done, and do meanwhile what this thread is asked for."""
+        loop, idle = self._loop, threading.Event()
+
+        async def until() -> None:
+            done = loop.create_future()
+            future.add_done_callback(lambda _: loop.call_soon_threadsafe(done.set_result, None))
+            await done
+            # What the waiting thread has begun may need the loop to finish; what is asked of it
+            # later waits for the next call.
+            stopped = loop.create_future()
+
+            def stop() -> None:
+                idle.set()
+                loop.call_soon_threadsafe(stopped.set_result, None)
+
+            self._here.work.put(stop)
+            await stopped
+
+        running = self._pool.submit(self._runner.run, until())
+        running.add_done_callback(lambda _: self._here.work.put(idle.set))
+        while not idle.is_set():
+            self._here.work.get()()
+        django.let_go(loop)
+        running.result()
 
     def begin(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Run a coroutine from any thread: to its end, unless an event loop runs there."""
@@ -109,13 +154,7 @@ class Portal:
 
     def close(self) -> None:
         """End the loop, and what still runs on it."""
-        self._pool.submit(self._end).result()
+        Home.on_demand.pop(self._loop, None)
+        django.take_back(self._loop)
+        self._pool.submit(self._runner.close).result()
         self._pool.shutdown()
-
-    def _end(self) -> None:
-        loop = self._runner.get_loop()
-        Home.on_demand.pop(loop, None)
-        asgiref = sys.modules.get("asgiref.sync")
-        if asgiref is not None:
-            asgiref.AsyncToSync.loop_thread_executors.pop(loop, None)
-        self._runner.close()

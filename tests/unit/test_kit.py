@@ -71,7 +71,7 @@ async def test_who_joined_is_asserted() -> None:
         await assert_joined(live, "x", timeout=0.01)
     async with Page(app) as page:
         await assert_joined(live, "chat", pages=1)
-        leaving = asyncio.create_task(assert_joined(live, "chat", pages=0))
+        leaving = asyncio.ensure_future(assert_joined(live, "chat", pages=0))
         page.drop()
         await leaving
         await page.reconnect()
@@ -200,12 +200,9 @@ def test_a_loop_that_is_over_takes_no_more_work() -> None:
 
     portal = Portal()
     portal.run(work())
-    portal._pool.submit(portal._end).result()
-    late = work()
+    portal.close()
     with pytest.raises(RuntimeError, match="closed"):
-        portal.run(late)
-    late.close()
-    portal._pool.shutdown()
+        portal.run(work())
 
 
 # --- pages -------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from htmx_ws import Connection, HtmxWS, append, html
 from htmx_ws.dual import Home
-from htmx_ws.testing import Page
+from htmx_ws.testing import Page, assert_joined
 from htmx_ws.testing.portal import Portal
 
 MARK = '<div hx-ext="ws" ws-connect="/ws"><ul id="log"></ul></div>'
@@ -121,6 +121,28 @@ def test_a_second_loop_does_not_take_the_pages_of_a_plain_test_away() -> None:
         page.expect("#log li", text="a")
 
 
+def test_a_plain_test_waits_for_who_joins() -> None:
+    live = HtmxWS()
+    may_join = threading.Event()
+
+    def joined(conn: Connection) -> None:
+        may_join.wait(5)
+        conn.join("room")
+
+    live.ws("/ws", conn=joined)(lambda: None)
+    assert_joined(live, "room", pages=0)
+    with pytest.raises(AssertionError, match="No page is in the room 'room'"):
+        assert_joined(live, "room")
+    with Page(live, html=MARK) as page:
+        with pytest.raises(AssertionError, match="No page is in the room 'room'"):
+            assert_joined(live, "room", timeout=0.01)
+        may_join.set()
+        assert_joined(live, "room", pages=1)
+        live.publish("room", item("a"))
+        page.expect("#log li", text="a")
+    assert_joined(live, "room", pages=0)
+
+
 def test_what_comes_after_the_last_page_reaches_nobody_and_does_not_hang(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -143,6 +165,6 @@ def test_a_loop_that_is_over_takes_no_work_of_the_test() -> None:
 
     portal.begin(work()).result()
     portal.close()
-    with pytest.raises(RuntimeError, match="after shutdown"):
+    with pytest.raises(RuntimeError, match="closed"):
         portal.begin(work()).result()
     assert ran == ["work"]
