@@ -553,10 +553,12 @@ class Page:
         self.response: Response = response
         self.status = response.status
         self._load(response.text, url)
+        said = f"{request.method} {urlsplit(url).path} was answered with {response.status}"
         if response.status >= 400:
-            self.tab.note(
-                f"{request.method} {urlsplit(url).path} was answered with {response.status}"
-            )
+            self.tab.note(said)
+        if response.status >= 500:
+            error = response.error
+            self.problems.append(Problem("exception", f"{said}:" if error else said, error))
 
     def _load(self, html: str, url: str) -> None:
         log, events = self.tab.log, self.tab.events
