@@ -50,7 +50,8 @@ class Presence:
     """How a room's presence is kept; see ``HtmxWS.room``.
 
     ``by`` says whether a visitor with several pages is there once, or each page. ``about(conn)``
-    gives what is told of one: anything that JSON holds. ``on_join(room, who)`` and
+    gives what is told of one: anything that JSON holds. It runs on the event loop, and may not
+    wait: a connect hook can keep in ``conn.state`` what it needs. ``on_join(room, who)`` and
     ``on_leave(room, who)`` are called with the room's name and the ``Present``, once among all
     processes; they may be async, plain functions run in a thread. All three are called by position.
     ``grace`` is how long one is still there after his last page has gone, in seconds.
