@@ -9,7 +9,7 @@ from asgiref.sync import sync_to_async
 from board.asgi import application
 from board.cards.models import Card
 from django.contrib.auth.models import User
-from django.test import TransactionTestCase
+from django.test import TestCase, TransactionTestCase
 
 from htmx_ws.testing import VERSIONS, Browser, Page
 
@@ -70,3 +70,16 @@ class BoardTest(TransactionTestCase):
             ann.submit("#new-card", title="Plain", colour="mint")
             ann.expect("#todo .card p", text="Plain")
         assert Card.objects.count() == 1
+
+
+class EditTest(TestCase):
+    def test_an_edited_card_is_shown_to_all(self) -> None:
+        ann = User.objects.create_user("ann", password="a")
+        card = Card.objects.create(title="Write tests", owner=ann)
+        self.client.force_login(ann)
+        browser = Browser(cookies={"sessionid": self.client.cookies["sessionid"].value})
+        with Page(application, "/", browser=browser) as page:
+            page.expect("#people li", count=1)
+            with self.captureOnCommitCallbacks(execute=True):
+                self.client.post(f"/cards/{card.pk}/edit/", {"title": "Run them", "colour": "mint"})
+            page.expect(f"#card-{card.pk} p", text="Run them")

@@ -11,14 +11,18 @@ from django.template import engines
 
 from htmx_ws_channels.conf import DEFAULTS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "django.md").read_text()
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "django.md").read_text()
+BOARD_TEST = (ROOT / "examples" / "channels_board" / "test_board.py").read_text()
 
 
 def test_its_code_can_be_read() -> None:
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     for block in blocks:
         ast.parse(block)
+    _, _, code = blocks[-1].partition("\n\n\n")
+    assert code in BOARD_TEST, "the last of them is run there"
 
 
 def test_its_code_imports_what_it_uses() -> None:

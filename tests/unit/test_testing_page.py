@@ -22,7 +22,7 @@ def test_what_the_page_shows_runs(pytester: pytest.Pytester) -> None:
     settings = ("-o", "asyncio_default_fixture_loop_scope=function", "-p", "no:django")
     pytester.syspathinsert()
     result = pytester.runpytest_inprocess(*PLUGIN, *settings)
-    result.assert_outcomes(passed=15)
+    result.assert_outcomes(passed=17)
 
 
 def test_the_numbers_on_the_page_are_those_of_the_recordings() -> None:
