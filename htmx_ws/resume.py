@@ -240,9 +240,12 @@ class Resume:
             self._run(self._bring_up, room, gate, since)
 
     def _run(self, work: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
-        task = asyncio.create_task(self._try(work, *args), name="resume")
+        # It outlives the handler that joined, and so does what the snapshot needs.
+        trying = self._try(work, *args)
+        task = asyncio.create_task(self._conn.runtime.background(trying), name="resume")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: trying.close())  # of which Python would warn
 
     async def _try(self, work: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
         """Bring the page up to date; where that fails, send it back to try again."""
