@@ -15,11 +15,17 @@ from os import getpid
 from threading import get_ident
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
-__all__ = ["Done", "Home", "Waiting"]
+__all__ = ["Done", "Home", "Waiting", "is_cancelled"]
 
 T = TypeVar("T")
 Work = Coroutine[Any, Any, Any]
 _RAISE: Final[Any] = object()
+
+
+def is_cancelled() -> bool:
+    """Whether somebody cancels this task; else a CancelledError is one of what it awaits."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 class Done(Generic[T]):
@@ -61,9 +67,7 @@ class Waiting(Generic[T]):
             # A waiter that is cancelled does not take back what others wait for too.
             return (yield from asyncio.shield(self._future).__await__())
         except asyncio.CancelledError:
-            waiter = asyncio.current_task()
-            is_own = waiter is not None and waiter.cancelling() > 0
-            if is_own or not self._future.cancelled() or self._otherwise is _RAISE:
+            if is_cancelled() or not self._future.cancelled() or self._otherwise is _RAISE:
                 raise
             return self._otherwise
 

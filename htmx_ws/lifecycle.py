@@ -28,6 +28,7 @@ from .around import within
 from .clock import Clock
 from .connection import TOO_SLOW, Connection
 from .cursor import RESERVED
+from .dual import is_cancelled
 from .ending import COMES_BACK, RESTART, Ending, is_of_a_code, send_close
 from .endpoint import Endpoint, Handler
 from .errors import (
@@ -243,7 +244,7 @@ class Page:
             except _Cut:
                 pass
             except asyncio.CancelledError:
-                if _is_cancelling():
+                if is_cancelled():
                     raise
                 conn.report("wait cancelled", handler.name)
 
@@ -461,7 +462,7 @@ class Page:
         try:
             return await task
         except asyncio.CancelledError:
-            if not task.cancelled() or _is_cancelling():
+            if not task.cancelled() or is_cancelled():
                 raise
             raise _Cut from None
 
@@ -502,7 +503,7 @@ class Page:
             conn.report("bad address", hook.name, error, path)
             conn.close(refuse("bad address"), "bad query")
         except (Exception, asyncio.CancelledError) as error:
-            if isinstance(error, asyncio.CancelledError) and _is_cancelling():
+            if isinstance(error, asyncio.CancelledError) and is_cancelled():
                 raise
             turned_away = isinstance(error, Exception) and self._endpoint.host.refusal(error)
             if turned_away:
@@ -602,8 +603,3 @@ class Page:
                 dialect=conn.dialect,
                 code=None if conn.closing is None else conn.closing[0],
             )
-
-
-def _is_cancelling() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

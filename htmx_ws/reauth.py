@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Any, Final
 
 from .connection import Connection
+from .dual import is_cancelled
 from .errors import Refused
 from .incidents import refuse
 
@@ -69,6 +70,8 @@ async def _ask_one(
             if not await _call(ask, conn):
                 refused = Refused("login over", code=refuse("login over"))
     except (Exception, asyncio.CancelledError) as error:
+        if isinstance(error, asyncio.CancelledError) and is_cancelled():
+            raise  # nobody is asked any more: the process ends
         if isinstance(error, Exception):
             refused = error if isinstance(error, Refused) else refusal(error)
         if refused is None:

@@ -91,6 +91,22 @@ async def lives(page: Socket) -> None:
     assert "there" in await page.receive()
 
 
+async def test_a_process_that_ends_while_a_login_is_asked_about_says_nothing_of_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    asked = asyncio.Event()
+
+    async def answer(conn: Connection) -> object:
+        asked.set()
+        return await asyncio.Future()
+
+    live = an_app(answer)
+    async with live.lifespan(), Socket(live, "/ws") as page:
+        await soon(asked)
+        await lives(page)
+    assert not caplog.records
+
+
 # --- what it answers -------------------------------------------------------------------
 
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 from time import time
 from typing import Any, Final
 
-from ...dual import Done, Waiting
+from ...dual import Done, Waiting, is_cancelled
 from ...errors import BackendError
 from ..contract import History, Keep, Position, Receiver, SyncAppender, unplaced
 from ..keeps import KEEPS_NOTHING, Keeps
@@ -33,7 +33,7 @@ from .jetstream import (
     subject_of,
     write_headers,
 )
-from .link import ERRORS, Client, close, is_cancelled, open_link, pause
+from .link import ERRORS, Client, close, open_link, pause
 from .stream import Incoming, Stream
 
 __all__ = ["NatsBackend"]

@@ -17,7 +17,7 @@ from nats.errors import Error, NoServersError
 
 from ...errors import BackendError
 
-__all__ = ["ERRORS", "Client", "close", "is_cancelled", "open_link", "pause"]
+__all__ = ["ERRORS", "Client", "close", "open_link", "pause"]
 
 #: What goes wrong with networks and servers.
 ERRORS: Final[tuple[type[Exception], ...]] = (Error, OSError, TimeoutError, BackendError)
@@ -85,12 +85,6 @@ async def close(client: Client) -> None:
     with suppress(Exception):  # what nats-py meets there is no matter any more
         async with asyncio.timeout(CLOSE_SECONDS):
             await client.close()
-
-
-def is_cancelled() -> bool:
-    """Whether somebody cancels this task; else a CancelledError is one that nats-py let out."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def pause() -> Awaitable[None]:
