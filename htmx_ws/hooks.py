@@ -54,12 +54,14 @@ def check_hook(name: str, hook: Any, *takes: str) -> None:
 def _places(
     signature: inspect.Signature, hook: Any, takes: tuple[str, ...]
 ) -> Iterator[tuple[str, str]]:
-    """Give parameters and what they get; of a wrapper that passes all on, those within it."""
+    """Give parameters and what they get; of what a wrapper passes on by ``*``, those within it."""
+    own = signature.bind(*takes).arguments
+    named = [(parameter, place) for parameter, place in own.items() if isinstance(place, str)]
+    yield from named
     try:
-        if any(each.kind is each.VAR_POSITIONAL for each in signature.parameters.values()):
-            signature = inspect.signature(hook)
-        for parameter, place in signature.bind(*takes).arguments.items():
-            if isinstance(place, str):
-                yield parameter, place
+        within = inspect.signature(hook).bind(*takes).arguments
     except (NameError, TypeError, ValueError):  # the wrapper passes on something else
         return
+    for parameter, place in within.items():
+        if place in takes[len(named) :]:
+            yield parameter, place

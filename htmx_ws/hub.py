@@ -87,6 +87,7 @@ class Hub:
         self._warned_of_nobody = False
         self._lost: list[tuple[str, Waiting[int], BaseException]] = []
         self._telling_lost: asyncio.TimerHandle | None = None
+        self._tells_on: asyncio.AbstractEventLoop | None = None
         self._warned_of_nowhere = False
         self.delivery: Delivery = Delivery(
             self.rules, self._rooms, strict_html=strict_html, telemetry=telemetry
@@ -482,7 +483,11 @@ class Hub:
             return placing if isinstance(placing, Done) else self._watch(room, placing)
         home = self._home_here()
         if home is not None and not home.is_over:
-            return home.call(self.backend.append, room, payload, keep, otherwise=0)
+            placing = home.call(self.backend.append, room, payload, keep, otherwise=0)
+            if isinstance(placing, Waiting):  # on a loop of its own
+                note = partial(self._note_lost, room, placing)
+                placing.if_it_fails(partial(home.loop.call_soon_threadsafe, note))
+            return placing
         return self._publish_outside(room, payload, keep)
 
     def _watch(self, room: str, placing: Awaitable[int]) -> Awaitable[int]:
@@ -496,8 +501,9 @@ class Hub:
         if room == ROOM:  # which is told of by whoever said it
             return
         self._lost.append((room, placing, error))
-        if self._telling_lost is None:
-            loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        if self._telling_lost is None or self._tells_on is not loop:  # that may have ended
+            self._tells_on = loop
             self._telling_lost = loop.call_later(LOST_SECONDS, self._tell_lost)
 
     def _tell_lost(self) -> None:
@@ -532,7 +538,8 @@ class Hub:
             # In a process that was forked, the pages are those of the one that it was.
             is_forked = home is not self._home
             return Done(0) if is_forked else self.backend.append(room, payload, keep)
-        return self._append_outside(room, payload, keep)
+        placing = self._append_outside(room, payload, keep)
+        return placing if isinstance(placing, Done) else self._watch(room, placing)
 
     def _append_outside(self, room: str, payload: Any, keep: Keep) -> Awaitable[int]:
         append = partial(self._appender().append, room, payload, keep)
@@ -573,7 +580,7 @@ class Hub:
         for room in rooms:
             check_room(room)
         if home is not None and get_ident() != home.thread:
-            return home.call(self.where, rooms, otherwise={})
+            return home.call(self.where, rooms, otherwise=dict.fromkeys(rooms, NOWHERE))
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:

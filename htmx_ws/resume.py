@@ -224,7 +224,7 @@ class Resume:
     def _tell_of_rooms(self) -> None:
         self._timer = None
         for room in self._not_joined():
-            self._conn.report_once("not joined", room, TELL_SECONDS)
+            self._conn.report_once("not joined", room[:500], TELL_SECONDS)
 
     def _not_joined(self) -> list[str]:
         """Give the rooms of which the page says where it is, and in which it is not."""

@@ -229,7 +229,7 @@ def _static() -> Iterator[CheckMessage]:
         return
     from django.contrib.staticfiles.finders import find
 
-    files = re.findall('src="([^"]+)"', scripts(setting("HTMX"), static=folder))
+    files = re.findall('src="/?([^"]+)"', scripts(setting("HTMX"), static=folder))
     missing = [file for file in files if find(file) is None]
     if missing:
         yield Warning(

@@ -8,6 +8,7 @@ a reason to try again; here such a page is accepted and closed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from inspect import iscoroutine
 from typing import Any, ClassVar, cast
@@ -52,12 +53,17 @@ from .runtime import RUNTIME, around, own_thread, run_sync
 __all__ = ["HtmxWS"]
 
 
+def _in_django(parameter: re.Match[str]) -> str:
+    name, converter = parameter.groups()
+    return f"<{converter}:{name}>" if converter else f"<{name}>"
+
+
 class _Path:
     """A path in Django's syntax: ``ws/chat/<slug:room>/``."""
 
     def __init__(self, text: str) -> None:
         if "{" in text:
-            right = text.replace("{", "<").replace("}", ">")
+            right = re.sub(r"\{(\w+)(?::(\w+))?\}", _in_django, text)
             raise RegistrationError(f"Paths are Django's here: write {right!r}, not {text!r}.")
         self.text = text
         self._pattern = RoutePattern(text.lstrip("/"), is_endpoint=True)

@@ -37,10 +37,14 @@ class _Here(Executor):
 
 
 def _fulfil(future: Future[T], fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> None:
+    if not future.set_running_or_notify_cancel():  # whoever asked for it has given up
+        return
     try:
-        future.set_result(fn(*args, **kwargs))
+        result = fn(*args, **kwargs)
     except BaseException as error:
         future.set_exception(error)
+    else:
+        future.set_result(result)
 
 
 class Portal:
@@ -59,6 +63,8 @@ class Portal:
         self._here = _Here()
         self._turn = threading.Condition()
         self._is_run = False
+        self._runs_in: int | None = None  # the thread that has it run
+        self._stop: Callable[[], None] | None = None
         self._pages = 0
         self._thread = get_ident()
         Home.on_demand[self._loop] = self.begin
@@ -93,14 +99,32 @@ class Portal:
             working.close()
             work.close()
             raise
+        if self._runs_in == get_ident():
+            self._wait_within(future)
+            return future.result()
         future.add_done_callback(self._tell)
         while self._is_my_turn(future):
+            self._runs_in = get_ident()
             try:
                 self._run_until(future)
             finally:
+                self._runs_in = None
                 self._is_run = False
                 self._tell()
         return future.result()
+
+    def _wait_within(self, future: Future[T]) -> None:
+        """Wait amid what this thread was asked for, and do what else it is: that may need it."""
+        done, later = threading.Event(), []
+        future.add_done_callback(lambda _: self._here.work.put(done.set))
+        while not done.is_set():
+            work = self._here.work.get()
+            if work is self._stop:  # the loop is needed here, though not any more by the test
+                later.append(work)
+            else:
+                work()
+        for work in later:
+            self._here.work.put(work)
 
     def _is_my_turn(self, future: Future[T]) -> bool:
         """Wait until a future is done, which is no turn, or the loop stands still."""
@@ -131,6 +155,7 @@ class Portal:
                 idle.set()
                 loop.call_soon_threadsafe(stopped.set_result, None)
 
+            self._stop = stop
             self._here.work.put(stop)
             await stopped
 

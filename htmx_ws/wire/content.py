@@ -35,7 +35,10 @@ def html(template: str, /, *args: Any, **kwargs: Any) -> HTML:
     are. Only the template is trusted, so keep it a literal: ``html(f"<li>{msg}</li>")`` would
     defeat it. Raises ``TypeError`` for what it is given too little or too much.
     """
-    in_order, names = _plain_holes(template)
+    if type(template) is not str:  # a translation that is lazy; or Markup, which escapes again
+        template = str(template)
+    look = _plain_holes if len(template) < _LONG else _plain_holes.__wrapped__
+    in_order, names = look(template)
     if in_order != len(args) or ((names or kwargs) and names != kwargs.keys()):
         return HTML(_FORMATTER.vformat(template, args, kwargs))
     if not kwargs and len(args) == 1 and type(args[0]) is str:
@@ -47,6 +50,15 @@ def html(template: str, /, *args: Any, **kwargs: Any) -> HTML:
 
 class _Formatter(Formatter):
     """As ``str.format``, ten times slower: it escapes what comes of a value, and not the value."""
+
+    def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        if "._" in field_name:  # of a value that came into the template, these reach all there is
+            raise TypeError(
+                f"html() looks into no name that begins with an underscore: {field_name}."
+            )
+        if field_name[:1] in (".", "["):  # which Formatter does not number before Python 3.14
+            raise TypeError(f"html() has values by name or number: {{0{field_name}}}.")
+        return super().get_field(field_name, args, kwargs)
 
     def get_value(self, key: int | str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         try:
@@ -73,7 +85,11 @@ class _Formatter(Formatter):
 _FORMATTER: Final = _Formatter()
 
 
-@lru_cache(maxsize=256)  # of literals, but for a mistake
+#: Templates that are longer are not kept in mind, in characters: some are made by a mistake.
+_LONG: Final = 10_000
+
+
+@lru_cache(maxsize=256)
 def _plain_holes(template: str) -> tuple[int, Set[str]]:
     """How many values fill a template in their order, and which by name; -1 if one is not plain.
 

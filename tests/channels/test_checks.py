@@ -324,6 +324,15 @@ def test_w014_htmx_is_not_among_the_static_files(app: str, tmp_path: Path) -> No
     )
 
 
+def test_htmx_may_be_in_no_folder_of_the_static_files(tmp_path: Path) -> None:
+    for file in ("htmx.min.js", "hx-ws.min.js"):
+        (tmp_path / file).write_text("")
+    clear = cast(Any, get_finder).cache_clear
+    clear()
+    assert found(STATICFILES_DIRS=[tmp_path], HTMX_WS={"STATIC": ""}) == []
+    clear()
+
+
 @pytest.mark.parametrize(
     ("engine", "live", "expected"),
     [

@@ -175,5 +175,5 @@ def test_two_endpoints_of_one_path_are_an_error() -> None:
 
 
 def test_a_path_in_the_syntax_of_the_guide_is_an_error() -> None:
-    with pytest.raises(RegistrationError, match=r"'ws/<room>/'.*, not 'ws/\{room\}/'"):
-        HtmxWS().endpoint("ws/{room}/")
+    with pytest.raises(RegistrationError, match=r"'ws/<room>/<int:page>/'.*, not 'ws/\{room\}/"):
+        HtmxWS().endpoint("ws/{room}/{page:int}/")

@@ -26,6 +26,7 @@ from django.http import (
 from django.template.backends.django import DjangoTemplates
 from django.template.response import SimpleTemplateResponse, TemplateResponse
 from django.utils import translation
+from django.utils.functional import lazystr
 from django.utils.html import format_html
 from django.utils.safestring import mark_safe
 from fasthtml.common import Div, to_xml
@@ -122,6 +123,12 @@ def test_html_looks_into_values_and_escapes_what_it_finds() -> None:
     assert html("{text}", text="{e.text}") == "{e.text}"
 
 
+def test_the_template_of_html_may_be_a_lazy_translation_or_markup() -> None:
+    lazy: Any = lazystr("<li>{}</li>")
+    for template in (lazy, Markup("<li>{}</li>"), html("<li>{{}}</li>")):
+        assert html(template, EVIL) == f"<li>{ESCAPED}</li>"
+
+
 def test_html_formats_before_it_escapes() -> None:
     assert html("{:.1f}|{:>6}|{!r}", 2, "<b>", "<") == "2.0|   &lt;b&gt;|&#x27;&lt;&#x27;"
     assert html("{:{width}}|", "<", width=2) == "&lt; |"
@@ -136,6 +143,8 @@ def test_html_formats_before_it_escapes() -> None:
         ("<p>", ("a",), {}, "no place for: 0"),
         ("{a}{}", ("b", "c"), {"a": 1, "d": 2}, "no place for: 1, d"),
         ("{1}", ("b", "c"), {}, "no place for: 0"),
+        ("{.text}", ("a",), {}, r"\{0\.text\}"),
+        ("{a.__class__}", (), {"a": "b"}, "begins with an underscore: a.__class__"),
     ],
 )
 def test_html_says_what_does_not_fit_its_template(

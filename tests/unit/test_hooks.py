@@ -59,6 +59,11 @@ def asks_the_user(conn: Any, room: str) -> bool:
 
 
 @wraps(asks)
+def asks_the_user_and_passes_on(conn: Any, *rest: Any) -> bool:
+    return asks(conn.scope["user"], *rest)
+
+
+@wraps(asks)
 def asks_whatever(*args: Any) -> bool:
     return asks(*args)
 
@@ -70,7 +75,7 @@ def asks_whatever(*args: Any) -> bool:
         *(of("*args"), of("conn, room, /, *, strict=False")),
         *(Door(), Door().later, Opaque(), Mock(), AsyncMock(), max),
         *(with_database, partial(of_a_database, None)),
-        *(adds_a_database, asks_the_user),
+        *(adds_a_database, asks_the_user, asks_the_user_and_passes_on),
     ],
     ids=str,
 )

@@ -12,7 +12,6 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.testclient import TestClient
 
 from htmx_ws import Connection, HtmxWS, append, html
 from htmx_ws.dual import Home
@@ -96,6 +95,7 @@ def test_another_event_loop_may_publish_to_the_pages_of_a_plain_test() -> None:
         page.expect("#log li", text="a")
 
 
+@pytest.mark.filterwarnings("ignore:The anyio.abc.BlockingPortal alias:DeprecationWarning")
 @pytest.mark.parametrize("kind", ["def", "async def"])
 def test_a_view_that_another_client_asks_may_publish(kind: str) -> None:
     live = make()
@@ -105,6 +105,8 @@ def test_a_view_that_another_client_asks_may_publish(kind: str) -> None:
 
     async def view(request: Request) -> Response:
         return PlainTextResponse(str(await live.publish("room", item("async"))))
+
+    from starlette.testclient import TestClient  # older ones have newer versions of anyio warn
 
     app = Starlette(routes=[Route("/", plain if kind == "def" else view, methods=["POST"])])
     with Page(live, html=MARK) as page:
@@ -168,3 +170,38 @@ def test_a_loop_that_is_over_takes_no_work_of_the_test() -> None:
     with pytest.raises(RuntimeError, match="closed"):
         portal.begin(work()).result()
     assert ran == ["work"]
+
+
+def test_what_is_asked_of_a_thread_that_waits_amid_such_work_is_done() -> None:
+    """As by a plain rule of a room that a plain handler joins, both in the test's thread."""
+    portal: Any = Portal.enter()
+    loop = portal._loop
+
+    async def rule() -> int:
+        return int(await loop.run_in_executor(portal._here, threading.get_ident))
+
+    async def work() -> int:
+        handler = loop.run_in_executor(portal._here, lambda: portal.begin(rule()).result())
+        return 0 if is_over_first else await handler
+
+    for is_over_first in (False, True):
+        assert portal.run(work()) == (0 if is_over_first else threading.get_ident())
+    portal.leave()
+
+
+def test_who_gives_up_on_what_a_thread_is_asked_for_breaks_nothing() -> None:
+    portal: Any = Portal.enter()
+    began, ran = threading.Event(), list[str]()
+
+    async def work() -> str:
+        first = portal._loop.run_in_executor(portal._here, began.wait, 5)
+        second = portal._loop.run_in_executor(portal._here, ran.append, "second")
+        second.cancel()
+        await asyncio.sleep(0)  # so that the thread's side of it is, too
+        began.set()
+        assert await first
+        return "done"
+
+    assert portal.run(work()) == "done"
+    portal.leave()
+    assert not ran

@@ -429,6 +429,41 @@ async def test_what_is_lost_and_nobody_awaits_is_told_in_one_line(
     assert len(caplog.records) == 1
 
 
+def test_what_is_lost_is_told_though_the_loop_that_was_to_tell_of_it_has_ended(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    backend = FaultyBackend()
+    backend.is_away = True
+    live = HtmxWS(backend=backend)
+
+    async def lose(seconds: float) -> None:
+        await live._hub.start()
+        live.publish("room", item("lost"))
+        with leaping_time(asyncio.get_running_loop()):
+            await asyncio.sleep(seconds)
+
+    asyncio.run(lose(0))
+    asyncio.run(lose(LOST_SECONDS + 0.1))
+    assert [each.getMessage()[:14] for each in caplog.records] == ["2 publications"]
+
+
+async def test_what_is_lost_on_another_loop_is_told_on_the_one_of_the_pages(
+    start: Start, bus: Bus, caplog: pytest.LogCaptureFixture
+) -> None:
+    process = await start()
+    bus.is_away = True
+
+    async def elsewhere() -> None:
+        process.hub.publish("room", item("lost"))
+        with pytest.raises(BackendError):
+            await process.hub.publish("room", item("lost too, and awaited"))
+
+    await asyncio.to_thread(asyncio.run, elsewhere())
+    await asyncio.sleep(LOST_SECONDS + 0.1)
+    told = [said[:14] for said in caplog.messages if "publications" in said]
+    assert told == ["1 publications"]
+
+
 async def test_what_is_lost_as_a_process_ends_is_told_before_it_has(
     start: Start, bus: Bus, caplog: pytest.LogCaptureFixture
 ) -> None:
