@@ -80,7 +80,7 @@ def assert_joined(
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        home: Home | None = live._hub._home  # pyright: ignore[reportPrivateUsage]
+        home: Home | None = live._hub._home  # pyright: ignore[reportPrivateUsage]  # no user's
         if home is None or home.is_over:  # no page is open
             if pages != 0:
                 raise AssertionError(_not_joined(live, room, 0, pages)) from None

@@ -468,7 +468,7 @@ async def test_rights_that_are_missing_are_told_once_and_hold_up_no_start(
         """Wait until Redis has refused something so often."""
         ask(doomed, "ACL", "LOG", "RESET")
         while sum(each[b"count"] for each in ask(doomed, "ACL", "LOG", protocol=3)) < times:
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # Redis tells nobody
 
     allow(*rights)
     async with asyncio.timeout(20):
@@ -481,7 +481,7 @@ async def test_rights_that_are_missing_are_told_once_and_hold_up_no_start(
         while not numbers(heard):
             with suppress(BackendError):
                 await publish(backend, 1)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # Redis tells nobody
         assert len(told()) == 1
         allow(*rights)
         ask(doomed, "CLIENT", "KILL", "TYPE", "pubsub")
