@@ -306,6 +306,15 @@ def test_a_place_that_redis_is_not_at_yet_shows_that_it_has_forgotten() -> None:
     assert order.ask() == Mark("e", 3, 30)
 
 
+def test_what_redis_says_after_it_has_forgotten_does_not_hide_what_it_forgot() -> None:
+    order = flowing(1)
+    order.take(message(3))
+    order.take(Message("e", 2, 95, 90, b"another"))
+    order.ask()
+    assert order.settle(Answer(Mark("e", 2, 95), is_whole=False)) == Settled([])
+    assert order.ask() == Mark("e", 3, 30)
+
+
 def test_what_came_before_a_connection_was_lost_is_where_the_room_begins() -> None:
     order = Order()
     order.take(message(3))

@@ -129,9 +129,10 @@ class Order:
         if answer is not None:
             # What came before the question and is of another epoch was over before the answer.
             early = [message for message in early if message.epoch == answer.mark.epoch]
-            if any(message.offset > answer.mark.offset for message in early):
+            ahead = [message for message in early if message.offset > answer.mark.offset]
+            if ahead:
                 # The broker has forgotten what it had said. Asked about that, it begins anew.
-                self._seen, self._held = Mark(*early[-1][:3]), late
+                self._seen, self._held = Mark(*ahead[-1][:3]), late
                 return Settled([])
         held = [message for message in early + late if not self._had(message)]
         if answer is None:
